@@ -1,0 +1,49 @@
+# Two commands do all their own set-up: `make run` and `make test`.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG ?=
+ARGS ?=
+
+.PHONY: run test lint types rules unit generate bench clean
+
+run: $(VENV)/run.stamp
+	@exec $(BIN)/runbook-exporter $(if $(CONFIG),--config.file=$(CONFIG)) $(ARGS)
+
+test: $(VENV)/dev.stamp
+	.ci/packages
+	$(MAKE) --no-print-directory lint types rules unit
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+rules: $(VENV)/dev.stamp
+	.ci/promtool check config prometheus.yml
+
+unit: $(VENV)/dev.stamp
+	$(BIN)/pytest $(ARGS)
+
+# Generated files; CI proves that they are current.
+generate: $(VENV)/dev.stamp
+	$(BIN)/python -m exporter.reference docs
+
+bench: $(VENV)/dev.stamp
+	.ci/packages
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench build dist
+
+$(VENV)/run.stamp: pyproject.toml
+	.ci/venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml
+	.ci/venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
