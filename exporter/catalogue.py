@@ -1,0 +1,125 @@
+"""The catalogue of metrics: every declaration, for `metrics`, `explain` and docs/metrics.md."""
+
+import difflib
+import importlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from exporter import selfmetrics
+from exporter.collector import Collector, find, kinds
+from exporter.metric import CATALOGUE, Metric, Pattern
+
+Declared = Metric | Pattern
+
+
+def collectors() -> dict[str, type[Collector[Any]]]:
+    """Return every collector by kind; importing them is what declares their metrics."""
+    return {kind: find(kind) for kind in kinds()} | {selfmetrics.Exporter.kind: selfmetrics.Exporter}
+
+
+def by_collector() -> dict[str, list[Declared]]:
+    """Return the metrics of each collector, in the order of their names."""
+    modules = {kind: _modules(collector) for kind, collector in collectors().items()}
+    owners = {
+        id(value): kind
+        for kind, names in modules.items()
+        for name in names
+        for value in vars(importlib.import_module(name)).values()
+        if isinstance(value, Metric | Pattern)
+    }
+    found: dict[str, list[Declared]] = {kind: [] for kind in modules}
+    for name in sorted(CATALOGUE):
+        metric = CATALOGUE[name]
+        found[owners[id(metric)]].append(metric)
+    return found
+
+
+def _modules(collector: type[Collector[Any]]) -> list[str]:
+    return [collector.__module__, *(group.__name__ for group in collector.groups)]
+
+
+def as_json(metrics: dict[str, list[Declared]]) -> list[dict[str, Any]]:
+    """Return the catalogue as plain data: name, type, unit, labels, help, source, fact, collector."""
+    return [
+        {"name": metric.name, "type": metric.kind, "unit": metric.unit, "labels": list(metric.labels),
+         "help": metric.help, "source": metric.source, "fact": metric.fact, "collector": kind}
+        for kind, group in metrics.items() for metric in group
+    ]  # fmt: skip
+
+
+def find_metric(name: str, metrics: dict[str, list[Declared]]) -> tuple[str, Declared] | None:
+    """Return the collector and the declaration of a metric, also by a series' name or one that a pattern covers."""
+    stems = [name] + [name.removesuffix(suffix) for suffix in ("_bucket", "_sum", "_count") if name.endswith(suffix)]
+    for stem in stems:
+        for kind, group in metrics.items():
+            for metric in group:
+                if metric.name == stem or (isinstance(metric, Pattern) and _covers(metric.name, stem)):
+                    return kind, metric
+    return None
+
+
+def _covers(pattern: str, name: str) -> bool:
+    return re.fullmatch(pattern.replace("*", "[a-zA-Z0-9_]+"), name) is not None
+
+
+def nearest(name: str, metrics: dict[str, list[Declared]]) -> list[str]:
+    """Return names that are nearly this one, or hold it."""
+    names = [metric.name for group in metrics.values() for metric in group]
+    return difflib.get_close_matches(name, names, 5, 0.6) or [known for known in names if name in known][:5]
+
+
+def explain(kind: str, metric: Declared) -> str:
+    """Return what a person wants to know about one metric, as a few lines of text."""
+    fields = [
+        ("type", metric.kind),
+        ("unit", metric.unit or "none"),
+        ("labels", ", ".join(metric.labels) or "none"),
+        ("source", metric.source),
+        ("collector", kind),
+        ("of targets", "host and exporter carry no label `target`; the series of every other target do"),
+    ]
+    if metric.fact:
+        fields.append(("fact", "it stays on the page when its target cannot be read"))
+    lines = [metric.name, "", f"  {metric.help}", "", *(f"  {name + ':':<12}{text}" for name, text in fields)]
+    return "\n".join(lines)
+
+
+def as_markdown(metrics: dict[str, list[Declared]]) -> str:
+    """Return docs/metrics.md."""
+    parts = [_PREFACE]
+    classes = collectors()
+    for kind, group in metrics.items():
+        reads = classes[kind].declared_reads().values()
+        parts.append(
+            f"\n## {kind}\n\n{_first_sentence(classes[kind])} Its job name by /sd is `{classes[kind].job}`.\n\n"
+        )
+        parts.append("Reads: " + "; ".join(f"`{read.name}`: {read.help.rstrip('.')}" for read in reads) + ".\n\n")
+        parts.append("| name | type | labels | what it is | source |\n|---|---|---|---|---|\n")
+        parts.extend(_row(metric) for metric in group)
+    return "".join(parts)
+
+
+def _first_sentence(collector: type[Collector[Any]]) -> str:
+    return (collector.__doc__ or "").strip().splitlines()[0]
+
+
+def _row(metric: Declared) -> str:
+    cells: Iterable[str] = (
+        f"`{metric.name}`",
+        metric.kind,
+        ", ".join(metric.labels),
+        metric.help + (" A fact: it stays when its target cannot be read." if metric.fact else ""),
+        metric.source,
+    )
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+_PREFACE = """# Metrics
+
+Every metric that this version can give. This page is made by `make generate` from the declarations in the code.
+
+A `*` in a name stands for a part that is known only when it is read. The series of a configured target carry the
+label `target` on /metrics; those of the host and of the exporter itself do not, and on /probe none does. What is not
+known has no sample: a 0 was measured.
+"""

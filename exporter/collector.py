@@ -1,0 +1,160 @@
+"""What a collector is: a kind of target, its settings, its session and its reads."""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Event
+from types import ModuleType
+from typing import Any, ClassVar, Generic, TypeVar, overload
+
+from exporter.metric import Samples
+
+Session = TypeVar("Session")
+
+
+class Trouble(Exception):
+    """A read or a connection failed for a known reason; `fix` says what a person can do about it."""
+
+    def __init__(self, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.fix = fix
+
+
+class NotApplicable(Trouble):
+    """What the read looks at does not exist here: an answer, not a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A series budget by member: `labels` tell members apart; beyond `top` of them, by `rank`, they become `other`.
+
+    `rank` names the gauge or counter whose value puts a member among the top.
+    """
+
+    labels: tuple[str, ...]
+    top: int
+    rank: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One independent look at a target: it works, does not apply, or fails, as a whole."""
+
+    name: str
+    function: Callable[..., Samples]
+    help: str
+    interval: float | None = None
+    members: Members | None = None
+
+    def bind(self, collector: object) -> "Read":
+        """Return the read as a function of the session alone, for a read that is a method."""
+        bound = functools.partial(self.function, collector)
+        return Read(self.name, bound, self.help, self.interval, self.members)
+
+
+@overload
+def read(function: Callable[..., Samples], /) -> Read: ...
+@overload
+def read(
+    *, interval: float | None = None, members: Members | None = None
+) -> Callable[[Callable[..., Samples]], Read]: ...
+def read(
+    function: Callable[..., Samples] | None = None,
+    /,
+    *,
+    interval: float | None = None,
+    members: Members | None = None,
+) -> Read | Callable[[Callable[..., Samples]], Read]:
+    """Mark a generator of samples as a read; with `interval` (seconds) it is made no more often than that."""
+
+    def mark(function: Callable[..., Samples]) -> Read:
+        if not function.__doc__:
+            raise TypeError(f"the read {function.__name__} needs a docstring: it is its description everywhere")
+        return Read(function.__name__, function, " ".join(function.__doc__.split()), interval, members)
+
+    return mark(function) if function else mark
+
+
+@dataclass(frozen=True, slots=True)
+class NoSettings:
+    """A collector without settings of its own."""
+
+
+class Collector(Generic[Session]):
+    """A kind of target. The engine owns its clock, deadline, threads, retries, logging and the label `target`.
+
+    A subclass stands alone in the file exporter/collectors/<kind>.py, or in a folder of that name whose other files
+    are `groups` of reads. It never sleeps, never logs and never catches what it cannot mend.
+    """
+
+    kind: ClassVar[str] = ""
+    job: ClassVar[str] = "runbook-exporter"
+    """The job name that dashboards for this kind expect."""
+    Settings: ClassVar[type[Any]] = NoSettings
+    groups: ClassVar[tuple[ModuleType, ...]] = ()
+    interval: ClassVar[float | None] = None
+    """Seconds between rounds of a kind that is too expensive to be read at each scrape."""
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    @contextmanager
+    def connect(self) -> Iterator[Session]:
+        """Yield what the reads share; raising here means that the target is down.
+
+        Where the session has a method `cancel`, another thread calls it when the round is overdue.
+        """
+        raise TypeError(f"{type(self).__name__} has no connect()")
+        yield  # type: ignore[unreachable]  # makes it a generator, as contextmanager asks
+
+    def watch(self, stop: Event) -> None:
+        """Listen until `stop` is set, if this kind has to; the engine restarts it with back-off when it ends."""
+
+    def close(self) -> None:
+        """Let go of what outlives a round; called once, when no round runs."""
+
+    @classmethod
+    def watches(cls) -> bool:
+        return cls.watch is not Collector.watch
+
+    @classmethod
+    def declared_reads(cls) -> Mapping[str, Read]:
+        """Return the reads of this kind by name, in the order of the source."""
+        found: dict[str, Read] = {}
+        for space in (*reversed(cls.__mro__), *cls.groups):
+            for value in vars(space).values():
+                if not isinstance(value, Read):
+                    continue
+                if value.name in found and isinstance(space, ModuleType):
+                    raise TypeError(f"{cls.__name__} has two reads named {value.name}")
+                found[value.name] = value
+        return found
+
+    def reads(self) -> list[Read]:
+        """Return the reads of this target, each a function of the session."""
+        own = {id(value) for space in type(self).__mro__ for value in vars(space).values()}
+        return [item.bind(self) if id(item) in own else item for item in self.declared_reads().values()]
+
+
+def kinds() -> list[str]:
+    """Return the names of all kinds: the files and folders in exporter/collectors/."""
+    from exporter import collectors
+
+    return sorted(module.name for module in pkgutil.iter_modules(collectors.__path__))
+
+
+def find(kind: str) -> type[Collector[Any]]:
+    """Import the collector of a kind that kinds() names."""
+    module = importlib.import_module(f"exporter.collectors.{kind}")
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Collector) and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise TypeError(f"exporter.collectors.{kind} must define one Collector, it defines {len(classes)}")
+    classes[0].kind = kind
+    return classes[0]

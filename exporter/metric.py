@@ -1,0 +1,242 @@
+"""A metric is declared once, and calling it is the only way to make a sample."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, Literal, NamedTuple
+
+Kind = Literal["gauge", "counter", "histogram", "untyped"]
+Fold = Literal["sum", "max", "min", "drop"]
+
+# Names under these prefixes are this project's own; its naming rules bind them. Others keep what their makers gave.
+OWN_PREFIXES: Final = ("runbook_", "duckdb_", "sqlite_")
+UNITS: Final = frozenset(
+    {"seconds", "timestamp_seconds", "bytes", "ratio", "celsius", "hertz", "volts", "amperes", "joules", "watts",
+     "info", "usd", "octal"}
+)  # fmt: skip
+# A sum of these says nothing, so members cut by a budget are left out instead of added up.
+UNSUMMABLE: Final = frozenset({"timestamp_seconds", "ratio", "info", "celsius", "octal"})
+
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_REFUSED_LABELS = frozenset({"job", "instance", "target", "le", "quantile"})
+_HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The value of a histogram: (upper bound, cumulative count) pairs without +Inf, the total count, and the sum."""
+
+    buckets: tuple[tuple[float, int], ...]
+    count: int
+    sum: float
+
+
+Number = int | float | Decimal
+Value = int | float | Histogram
+
+
+class Sample(NamedTuple):
+    """One value of one metric; `labels` are the values in the order of `metric.labels`."""
+
+    metric: "Metric"
+    labels: tuple[str, ...]
+    value: Value
+
+
+Samples = Iterator[Sample | None]
+
+
+class DeclarationError(ValueError):
+    """A metric's declaration breaks a naming rule, or a sample does not fit its declaration."""
+
+
+class Metric:
+    """Name, type, help, unit, labels and source of one metric family.
+
+    `unit` is a base unit and ends the name; `source` says where the figure is read; a `fact` stays true without
+    being read again; `fold` says how members beyond a series budget add up in `other`.
+    """
+
+    __slots__ = ("fact", "fold", "help", "kind", "labels", "name", "source", "unit")
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        help: str,
+        *,
+        unit: str = "",
+        labels: Sequence[str] = (),
+        source: str,
+        fact: bool = False,
+        fold: Fold | None = None,
+    ) -> None:
+        self.name = name
+        self.kind: Kind = kind
+        self.help = help
+        self.unit = unit or _unit_in(name)
+        self.labels = tuple(labels)
+        self.source = source
+        self.fact = fact
+        self.fold: Fold = fold or ("drop" if self.unit in UNSUMMABLE else "sum")
+        _check_declaration(self)
+
+    def __call__(self, value: Number | Histogram | None, /, **labels: str) -> Sample | None:
+        """Return the sample, or None where the value is not known: what nobody measured is not reported."""
+        if value is None:
+            return None
+        kind = type(value)
+        if (kind is not float and kind is not int) or self.kind == "histogram":
+            value = self._coerce(value)
+        if len(labels) != len(self.labels):
+            raise self._misfit(labels)
+        try:
+            values = tuple([labels[name] for name in self.labels])
+        except KeyError:
+            raise self._misfit(labels) from None
+        for text in values:
+            if type(text) is not str:
+                raise DeclarationError(f"{self.name}: label values are text, not {text!r}")
+        return Sample(self, values, value)  # type: ignore[arg-type]  # _coerce left int, float or Histogram
+
+    def _coerce(self, value: object) -> Value:
+        if isinstance(value, Histogram):
+            if self.kind != "histogram":
+                raise DeclarationError(f"{self.name} is a {self.kind}, its value cannot be a histogram")
+            return value
+        if self.kind == "histogram":
+            raise DeclarationError(f"{self.name} is a histogram, its value cannot be {value!r}")
+        if isinstance(value, int):  # a bool, or a subclass that would print otherwise
+            return int(value)
+        if isinstance(value, float | Decimal):
+            return float(value)
+        raise DeclarationError(f"{self.name}: {value!r} is not a number")
+
+    def _misfit(self, labels: dict[str, str]) -> DeclarationError:
+        return DeclarationError(f"{self.name} has the labels {list(self.labels)}, not {sorted(labels)}")
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}>"
+
+
+def _unit_in(name: str) -> str:
+    stem = name.removesuffix("_total")
+    if stem.endswith("_timestamp_seconds"):
+        return "timestamp_seconds"
+    last = stem.rpartition("_")[2]
+    return last if last in UNITS else ""
+
+
+def _check_declaration(metric: Metric) -> None:
+    name = metric.name
+    if not _NAME.fullmatch(name):
+        raise DeclarationError(f"{name!r} is not a metric name")
+    for label in metric.labels:
+        if not _LABEL.fullmatch(label) or label.startswith(("__", "exported_")) or label in _REFUSED_LABELS:
+            raise DeclarationError(f"{name}: a metric cannot have a label {label!r}")
+    if len(set(metric.labels)) != len(metric.labels):
+        raise DeclarationError(f"{name}: a label stands twice in {list(metric.labels)}")
+    if not metric.help.strip() or not metric.source.strip():
+        raise DeclarationError(f"{name}: help and source must say something")
+    if name.startswith(OWN_PREFIXES):
+        _check_own_name(metric)
+
+
+def _check_own_name(metric: Metric) -> None:
+    name, unit = metric.name, metric.unit
+    if (metric.kind == "counter") != name.endswith("_total"):
+        raise DeclarationError(f"{name}: `_total` ends the names of our counters, and no others")
+    if name.endswith(_HISTOGRAM_SUFFIXES) and unit != "info":
+        raise DeclarationError(f"{name}: {'/'.join(_HISTOGRAM_SUFFIXES)} are made by histograms")
+    if unit and unit not in UNITS:
+        raise DeclarationError(f"{name}: {unit!r} is not a base unit ({', '.join(sorted(UNITS))})")
+    if unit and not name.removesuffix("_total").endswith("_" + unit):
+        raise DeclarationError(f"{name}: its unit {unit!r} belongs at the end of the name")
+    if name != name.lower():
+        raise DeclarationError(f"{name}: our names are in lower case")
+
+
+class Pattern:
+    """Metrics whose middle part is known only when read, as `node_memory_*_bytes`; one declaration for them all."""
+
+    __slots__ = ("_by_name", "_made", "fact", "help", "kind", "labels", "name", "source", "unit")
+
+    def __init__(
+        self, name: str, kind: Kind, help: str, *, unit: str = "", labels: Sequence[str] = (), source: str
+    ) -> None:
+        if name.count("*") != 1:
+            raise DeclarationError(f"{name}: a pattern has one `*`")
+        self.name = name
+        self.kind: Kind = kind
+        self.help = help
+        # the rules that bind a metric bind what a pattern makes, so one is made to see
+        self.unit = Metric(name.replace("*", "x"), kind, help, unit=unit, labels=labels, source=source).unit
+        self.labels = tuple(labels)
+        self.source = source
+        self.fact = False
+        self._made: dict[str, Metric] = {}
+        self._by_name: dict[str, Metric] = {}
+
+    def named(self, part: str) -> Metric:
+        """Return the metric whose `*` is `part`, the same object each time."""
+        metric = self._made.get(part)
+        if metric is None:
+            name = self.name.replace("*", re.sub(r"[^a-zA-Z0-9_]", "_", part))
+            # two parts may make one name: as one metric, a series given twice is noticed
+            metric = self._by_name.get(name) or self._make(name, part)
+            self._made[part] = self._by_name[name] = metric
+        return metric
+
+    def _make(self, name: str, part: str) -> Metric:
+        return Metric(name, self.kind, self.help.replace("*", part), unit=self.unit, labels=self.labels,
+                      source=self.source)  # fmt: skip
+
+
+CATALOGUE: Final[dict[str, Metric | Pattern]] = {}
+"""Every declaration made by gauge(), counter(), histogram(), untyped(), info() and pattern(), by name."""
+
+
+def _declare(metric: Metric) -> Metric:
+    if metric.name in CATALOGUE:
+        raise DeclarationError(f"{metric.name} is declared twice")
+    CATALOGUE[metric.name] = metric
+    return metric
+
+
+def gauge(
+    name: str, help: str, *, unit: str = "", labels: Sequence[str] = (), source: str,
+    fact: bool = False, fold: Fold | None = None,
+) -> Metric:  # fmt: skip
+    """Declare a value that goes up and down."""
+    return _declare(Metric(name, "gauge", help, unit=unit, labels=labels, source=source, fact=fact, fold=fold))
+
+
+def counter(name: str, help: str, *, unit: str = "", labels: Sequence[str] = (), source: str) -> Metric:
+    """Declare a value that only grows, and starts again from 0 when what counts it does."""
+    return _declare(Metric(name, "counter", help, unit=unit, labels=labels, source=source))
+
+
+def histogram(name: str, help: str, *, unit: str = "", labels: Sequence[str] = (), source: str) -> Metric:
+    """Declare a distribution; its samples carry a Histogram."""
+    return _declare(Metric(name, "histogram", help, unit=unit, labels=labels, source=source))
+
+
+def untyped(name: str, help: str, *, unit: str = "", labels: Sequence[str] = (), source: str) -> Metric:
+    """Declare a value whose standard name is untyped with its original exporter."""
+    return _declare(Metric(name, "untyped", help, unit=unit, labels=labels, source=source))
+
+
+def info(name: str, help: str, *, labels: Sequence[str], source: str, fact: bool = False) -> Metric:
+    """Declare a metric that says something in its labels; its value is 1."""
+    return _declare(Metric(name, "gauge", help, unit="info", labels=labels, source=source, fact=fact))
+
+
+def pattern(name: str, kind: Kind, help: str, *, unit: str = "", labels: Sequence[str] = (), source: str) -> Pattern:
+    """Declare metrics whose middle part is known only when read; `*` in name and help stands for it."""
+    if name in CATALOGUE:
+        raise DeclarationError(f"{name} is declared twice")
+    declared = Pattern(name, kind, help, unit=unit, labels=labels, source=source)
+    CATALOGUE[name] = declared
+    return declared
