@@ -1,0 +1,107 @@
+"""The latest snapshot of each target, refreshed when somebody asks."""
+
+import concurrent.futures
+import logging
+import time
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from exporter.collector import Collector, find
+from exporter.config import TargetSettings
+from exporter.selfmetrics import Exporter, Telemetry
+from exporter.snapshot import Clock, Round, Snapshot
+from exporter.state import State
+from exporter.target import Target
+from exporter.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+BUILT_IN: Final = ("host", "exporter")
+"""The targets of this process itself; their series carry no label `target`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The rounds that a page waits for, and for how many seconds it may, by kind of waiting."""
+
+    rounds: tuple[tuple[Round, float], ...]
+
+    def groups(self, left: float) -> list[tuple[list[concurrent.futures.Future[None]], float]]:
+        """Return futures that are awaited together with the seconds for them, the shortest first."""
+        by_wait: dict[float, list[concurrent.futures.Future[None]]] = {}
+        for round, patience in self.rounds:
+            by_wait.setdefault(min(left, patience), []).append(round.done)
+        return [(by_wait[wait], wait) for wait in sorted(by_wait)]
+
+
+class Board:
+    """Holds the targets of the configuration in force."""
+
+    def __init__(self, telemetry: Telemetry, clock: Clock = time) -> None:
+        self._telemetry = telemetry
+        self._clock = clock
+        self._watchdog = Watchdog(clock)
+        self._targets: dict[str, Target] = {}
+
+    @property
+    def state(self) -> State:
+        return self._telemetry.state
+
+    def apply(self, settings: Iterable[TargetSettings]) -> None:
+        """Watch these targets from now on; those whose settings are as before go on undisturbed."""
+        wanted = {target.name: target for target in settings}
+        made = {
+            name: self._targets[name] if name in self._targets and self._targets[name].settings == target
+            else self.make(target) for name, target in wanted.items()
+        }  # fmt: skip
+        before, self._targets = self._targets, made
+        for name, target in before.items():
+            if made.get(name) is not target:
+                target.close()
+        for name, target in made.items():
+            if before.get(name) is not target:
+                target.start()
+
+    def make(self, settings: TargetSettings) -> Target:
+        shelf = self.state.shelf(f"target {settings.name}")
+        return Target(settings, self._collector(settings), self._clock, self._watchdog, shelf)
+
+    def _collector(self, settings: TargetSettings) -> Collector[Any]:
+        if settings.collector == Exporter.kind:
+            return Exporter(settings.settings, self._telemetry)
+        return find(settings.collector)(settings.settings)
+
+    def targets(self) -> list[Target]:
+        return list(self._targets.values())
+
+    def target(self, name: str) -> Target | None:
+        return self._targets.get(name)
+
+    def select(self, collect: Collection[str] = (), exclude: Collection[str] = ()) -> list[Target]:
+        """Return the targets of the collectors asked for: all of them if none is named."""
+        return [
+            target for target in self._targets.values()
+            if (not collect or target.settings.collector in collect) and target.settings.collector not in exclude
+        ]  # fmt: skip
+
+    def ask(self, targets: Iterable[Target]) -> Waiting:
+        """Begin a round over each of these targets whose data are too old; return what to wait for."""
+        rounds = [(target, round) for target in targets if (round := target.ask()) is not None]
+        return Waiting(tuple((round, target.patience(round)) for target, round in rounds))
+
+    def read(self, targets: Collection[Target], seconds: float) -> list[Snapshot]:
+        """Ask and wait, in the thread of the caller; then return what is known."""
+        begun = self._clock.monotonic()
+        for futures, wait in self.ask(targets).groups(seconds):
+            concurrent.futures.wait(futures, max(0.0, begun + wait - self._clock.monotonic()))
+        return [target.view(begun) for target in targets]
+
+    def close(self, seconds: float = 2.0) -> None:
+        """Close every target, awaiting their rounds so many seconds in all."""
+        deadline = self._clock.monotonic() + seconds
+        for target in self._targets.values():
+            target.close()  # all are told before any is awaited: one that hangs does not take the time of the others
+        for target in self._targets.values():
+            target.close(max(0.0, deadline - self._clock.monotonic()))
+        self._watchdog.close()

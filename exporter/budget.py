@@ -1,0 +1,184 @@
+"""Series budgets: what one read may put on the page, and what becomes of the rest."""
+
+import heapq
+import itertools
+from collections.abc import Iterable
+from typing import Final
+
+from exporter.collector import Members, Read, Trouble
+from exporter.metric import Histogram, Metric, Sample, Value
+
+OTHER: Final = "other"
+# A member leaves the top only when it falls this far behind, so that two near the edge do not take turns.
+_STEADINESS: Final = 1.25
+
+Key = tuple[str, ...]
+
+
+class Budget:
+    """Keeps a read within `limit` series, and within its top members where it names any.
+
+    A counter's member, once admitted, stays; the increases of the others go to `other`, and none ever moves between
+    the two: a sum that loses a member, or a series born with its history, would read as a burst.
+    """
+
+    def __init__(self, read: Read, limit: int) -> None:
+        self._name = read.name
+        self._members = read.members
+        self._limit = limit
+        top = read.members.top if read.members else 0
+        self._gauges = _Top(top)
+        self._counters = _Admission(top)
+
+    def fit(self, samples: Iterable[Sample]) -> tuple[tuple[Sample, ...], int]:
+        """Return the samples within the budget, and how many members were cut."""
+        taken = tuple(itertools.islice(samples, self._ceiling() + 1))
+        if len(taken) > self._ceiling():
+            raise self._overflow()
+        if self._members is None:
+            return taken, 0
+        folded, cut = self._fold(taken, self._members)
+        if len(folded) > self._limit:
+            raise self._overflow()
+        return folded, cut
+
+    def _ceiling(self) -> int:
+        # what will be folded may be larger than what is shown, but not endless
+        return self._limit if self._members is None else self._limit * 10
+
+    def _overflow(self) -> Trouble:
+        return Trouble(
+            f"the read {self._name} gives more than {self._limit:,} series",
+            "narrow what the target looks at, or raise its series_limit",
+        )
+
+    def _fold(self, samples: tuple[Sample, ...], members: Members) -> tuple[tuple[Sample, ...], int]:
+        keys = [_member(sample, members.labels) for sample in samples]
+        present = {key for key in keys if key is not None}
+        ranks = {key: sample.value for key, sample in zip(keys, samples, strict=True)
+                 if key is not None and sample.metric.name == members.rank}  # fmt: skip
+        top = self._gauges.choose({key: _rank(ranks.get(key)) for key in present})
+        admitted = self._counters.choose(top, present)
+        kept: list[Sample] = []
+        sums = _Sums()
+        for key, sample in zip(keys, samples, strict=True):
+            cumulative = sample.metric.kind in ("counter", "histogram")
+            if key is None or key in (admitted if cumulative else top):
+                kept.append(sample)
+            elif cumulative:
+                self._counters.count(key, _as_other(sample, members.labels))
+            else:
+                sums.add(_as_other(sample, members.labels))
+        self._counters.round_over(present)
+        # the totals stay when nothing was refused this time: a counter that comes and goes reads as a reset
+        others = [Sample(*series, value) for series, value in (sums.values | self._counters.totals).items()]
+        return (*kept, *others), len(present - top)
+
+
+def _member(sample: Sample, labels: Key) -> Key | None:
+    names = sample.metric.labels
+    if not all(label in names for label in labels):
+        return None
+    return tuple(sample.labels[names.index(label)] for label in labels)
+
+
+def _rank(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def _as_other(sample: Sample, labels: Key) -> Sample:
+    values = tuple(OTHER if name in labels else value
+                   for name, value in zip(sample.metric.labels, sample.labels, strict=True))  # fmt: skip
+    return Sample(sample.metric, values, sample.value)
+
+
+class _Top:
+    """The steady top N of a gauge's members: one in it stays until clearly overtaken."""
+
+    def __init__(self, top: int) -> None:
+        self._size = top
+        self._inside: set[Key] = set()
+
+    def choose(self, ranks: dict[Key, float]) -> set[Key]:
+        def weight(key: Key) -> tuple[float, Key]:
+            return ranks[key] * (_STEADINESS if key in self._inside else 1.0), key
+
+        candidates = [key for key in ranks if key != (OTHER,) * len(key)]
+        self._inside = set(heapq.nlargest(self._size, candidates, key=weight))
+        return self._inside
+
+
+Figures = tuple[float, ...]
+
+
+class _Admission:
+    """Which members of counters have series of their own, and what the others have counted."""
+
+    def __init__(self, top: int) -> None:
+        self._size = top
+        self._admitted: set[Key] = set()
+        self._refused: set[Key] = set()
+        self._first = True
+        self._last: dict[tuple[Key, Metric, Key], Figures] = {}
+        self.totals: dict[tuple[Metric, Key], Value] = {}
+
+    def choose(self, wanted: set[Key], present: set[Key]) -> set[Key]:
+        self._admitted &= present  # one that vanished leaves its place to one never seen before
+        for key in sorted(wanted - self._refused - self._admitted):
+            if len(self._admitted) < self._size:
+                self._admitted.add(key)
+        return self._admitted
+
+    def count(self, member: Key, sample: Sample) -> None:
+        """Add to the total of `other` what one member has counted since it was last seen."""
+        now = _figures(sample.value)
+        before = self._last.get((member, sample.metric, sample.labels))
+        if before is None:
+            # what it counted before we first looked is history; born between two rounds, it counts from 0
+            before = now if self._first else (0.0,) * len(now)
+        elif any(new < old for new, old in zip(now, before, strict=False)):
+            before = (0.0,) * len(now)
+        self._last[(member, sample.metric, sample.labels)] = now
+        series = (sample.metric, sample.labels)
+        increase = [new - old for new, old in zip(now, before, strict=True)]
+        total = _figures(self.totals[series]) if series in self.totals else (0.0,) * len(now)
+        self.totals[series] = _like(sample.value, [old + new for old, new in zip(total, increase, strict=True)])
+
+    def round_over(self, present: set[Key]) -> None:
+        self._first = False
+        self._refused = present - self._admitted
+        self._last = {key: figures for key, figures in self._last.items() if key[0] in self._refused}
+
+
+def _figures(value: Value) -> Figures:
+    if isinstance(value, Histogram):
+        return (*(float(count) for _, count in value.buckets), float(value.count), value.sum)
+    return (float(value),)
+
+
+def _like(model: Value, figures: list[float]) -> Value:
+    if not isinstance(model, Histogram):
+        return figures[0]
+    *counts, count, total = figures
+    buckets = tuple((bound, int(n)) for (bound, _), n in zip(model.buckets, counts, strict=True))
+    return Histogram(buckets, int(count), total)
+
+
+class _Sums:
+    """The gauges of `other` in one round."""
+
+    def __init__(self) -> None:
+        self.values: dict[tuple[Metric, Key], Value] = {}
+
+    def add(self, sample: Sample) -> None:
+        fold, value = sample.metric.fold, sample.value
+        if fold == "drop" or isinstance(value, Histogram):
+            return
+        series = (sample.metric, sample.labels)
+        before = self.values.get(series)
+        if before is None or isinstance(before, Histogram):
+            self.values[series] = value
+        elif fold == "sum":
+            self.values[series] = before + value
+        else:
+            self.values[series] = max(before, value) if fold == "max" else min(before, value)

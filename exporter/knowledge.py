@@ -1,0 +1,94 @@
+"""What is known of a target: the outcome of its last round, what stays true, and when each read last worked."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from exporter.collector import Read
+from exporter.config import TargetSettings
+from exporter.metric import CATALOGUE, Metric, Sample
+from exporter.snapshot import TIMEOUT, Outcome, Round, Snapshot
+from exporter.state import Shelf
+
+
+class Knowledge:
+    """Turns rounds into snapshots. Of a background target, facts and last successes outlive a restart on the shelf."""
+
+    def __init__(self, settings: TargetSettings, reads: Iterable[Read], shelf: Shelf) -> None:
+        self._settings = settings
+        self._reads = list(reads)
+        self._shelf = shelf if settings.interval is not None else None
+        self._facts: dict[str, tuple[Sample, ...]] = {}
+        self._last_success: dict[str, float] = {}
+        self._recall()
+
+    def nothing_yet(self, now: float) -> Snapshot:
+        """Return the snapshot of a target whose first round has not ended: only what was known before the restart."""
+        facts = tuple(sample for samples in self._facts.values() for sample in samples)
+        return Snapshot(self._settings.name, self._settings.collector, now, None, facts=facts,
+                        last_success=dict(self._last_success))  # fmt: skip
+
+    def settle(self, round: Round, now: float, extra: Iterable[Outcome] = (), *, stale: bool = False) -> Snapshot:
+        """Return what a round gave, ended or not, at the monotonic time `now`; what it did not give has failed.
+
+        Of a `stale` round nothing is left but that it is overdue.
+        """
+        taken = self._outcomes(round, stale)
+        outcomes = (*taken, *extra)
+        for outcome in outcomes:
+            self._learn(outcome)
+        failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+        # a watch that has not failed says nothing of a target whose reads all do
+        up = any(outcome.status != "failed" for outcome in taken or outcomes) or not outcomes
+        first = failed[0] if failed and not up else None
+        ended = now if round.finished is None else round.finished
+        return Snapshot(
+            self._settings.name, self._settings.collector, round.time, up, ended - round.started,
+            first.reason if first else "", first.fix if first else "", outcomes,
+            tuple(fact for outcome in failed for fact in self._facts.get(outcome.read, ())), dict(self._last_success),
+        )  # fmt: skip
+
+    def _outcomes(self, round: Round, stale: bool) -> list[Outcome]:
+        trouble = round.trouble
+        done = [] if stale or trouble else list(round.outcomes)
+        names = {outcome.read for outcome in done}
+        model = trouble or Outcome("", "failed", round.time, reason=TIMEOUT)
+        return done + [replace(model, read=read.name, duration=0.0) for read in self._reads if read.name not in names]
+
+    def _learn(self, outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            return
+        if outcome.status == "ok":
+            self._last_success[outcome.read] = outcome.time + outcome.duration
+        facts = tuple(sample for sample in outcome.samples if sample.metric.fact)
+        if facts or outcome.read in self._facts:
+            self._facts[outcome.read] = facts
+        if self._shelf is not None:
+            self._shelf.put(outcome.read, {"success": self._last_success.get(outcome.read),
+                                           "facts": [_as_json(fact) for fact in facts]})  # fmt: skip
+
+    def _recall(self) -> None:
+        if self._shelf is None:
+            return
+        for read in self._reads:
+            kept = self._shelf.get(read.name)
+            if not isinstance(kept, dict):
+                continue
+            if kept.get("success") is not None:
+                self._last_success[read.name] = kept["success"]
+            facts = tuple(fact for item in kept.get("facts", ()) if (fact := _from_json(item)))
+            if facts:
+                self._facts[read.name] = facts
+
+
+def _as_json(fact: Sample) -> list[Any]:
+    return [fact.metric.name, list(fact.labels), fact.value]
+
+
+def _from_json(item: list[Any]) -> Sample | None:
+    """Return a fact as it was kept, unless its metric is declared otherwise by now."""
+    name, labels, value = item
+    metric = CATALOGUE.get(name)
+    if not isinstance(metric, Metric) or not metric.fact or len(metric.labels) != len(labels):
+        return None
+    return Sample(metric, tuple(labels), value)

@@ -1,0 +1,194 @@
+"""What the exporter says of itself, and of each target."""
+
+import os
+import platform
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from exporter import __version__
+from exporter.collector import Collector, NotApplicable, read
+from exporter.config import TargetSettings
+from exporter.metric import Sample, Samples, counter, gauge, info
+from exporter.snapshot import Snapshot
+from exporter.state import State
+
+TARGET_UP = gauge(
+    "runbook_target_up",
+    "1 where the target answered in its last round, 0 where it did not.",
+    labels=("collector",),
+    source="the exporter",
+)
+READ_SUCCESS = gauge(
+    "runbook_exporter_read_success",
+    "1 where the read worked in its last round, 0 where it failed; no sample where it does not apply.",
+    labels=("collector", "read"),
+    source="the exporter",
+)
+READ_SKIPPED = gauge(
+    "runbook_exporter_read_skipped",
+    "1 where what the read looks at does not exist in this target.",
+    labels=("collector", "read"),
+    source="the exporter",
+)
+READ_DURATION = gauge(
+    "runbook_exporter_read_duration_seconds",
+    "How long the read took in its last round.",
+    labels=("collector", "read"),
+    source="the exporter",
+)
+READ_LAST_SUCCESS = gauge(
+    "runbook_exporter_read_last_success_timestamp_seconds",
+    "When the read last worked: the time of the data that it gives.",
+    labels=("collector", "read"),
+    source="the exporter",
+)
+READ_INTERVAL = gauge(
+    "runbook_exporter_read_interval_seconds",
+    "How old the read's data may become before it is made again.",
+    labels=("collector", "read"),
+    source="the configuration",
+)
+READ_CUT = gauge(
+    "runbook_exporter_read_members_cut",
+    "Members beyond the read's budget of series; they are added up in `other`, or left out.",
+    labels=("collector", "read"),
+    source="the exporter",
+)
+
+BUILD_INFO = info(
+    "runbook_exporter_build_info",
+    "The version that runs.",
+    labels=("version", "python_version", "implementation"),
+    source="the exporter",
+)
+RELOAD_SUCCESSFUL = gauge(
+    "runbook_exporter_config_last_reload_successful",
+    "1 where the configuration was last loaded without error, 0 where the one before is still in force.",
+    source="the exporter",
+)
+RELOAD_TIME = gauge(
+    "runbook_exporter_config_last_reload_success_timestamp_seconds",
+    "When the configuration in force was loaded.",
+    source="the exporter",
+)
+HTTP_REQUESTS = counter(
+    "runbook_exporter_http_requests_total",
+    "Requests answered, by endpoint and status.",
+    labels=("endpoint", "code"),
+    source="the exporter",
+)
+CONNECTIONS_CLOSED = counter(
+    "runbook_exporter_http_connections_evicted_total",
+    "Idle connections closed to make room for new ones.",
+    source="the exporter",
+)
+STATE_WRITABLE = gauge(
+    "runbook_exporter_state_writable", "1 where what must outlive a restart is on disk.", source="the state file"
+)
+PROCESS_CPU = counter("process_cpu_seconds_total", "User and system CPU time spent.", source="getrusage")
+PROCESS_RESIDENT = gauge("process_resident_memory_bytes", "Resident memory.", source="/proc/self/statm or psutil")
+PROCESS_VIRTUAL = gauge("process_virtual_memory_bytes", "Virtual memory.", source="/proc/self/statm or psutil")
+PROCESS_START = gauge("process_start_time_seconds", "When the process began, in Unix seconds.", source="the exporter")
+PROCESS_OPEN_FDS = gauge("process_open_fds", "Open file descriptors.", source="/proc/self/fd")
+PROCESS_MAX_FDS = gauge("process_max_fds", "Limit of open file descriptors.", source="getrlimit")
+PROCESS_THREADS = gauge("process_threads", "Threads of Python that run.", source="threading")
+
+_STARTED: Final = time.time()
+
+
+def about(snapshot: Snapshot, settings: TargetSettings, intervals: dict[str, float]) -> Iterator[Sample | None]:
+    """Yield what the exporter says of one target: whether it is up, and how each read fared."""
+    kind = snapshot.collector
+    if snapshot.up is not None:
+        yield TARGET_UP(snapshot.up, collector=kind)
+    for outcome in snapshot.outcomes:
+        name = outcome.read
+        if outcome.status != "skipped":
+            yield READ_SUCCESS(outcome.status == "ok", collector=kind, read=name)
+        yield READ_SKIPPED(outcome.status == "skipped", collector=kind, read=name)
+        yield READ_DURATION(outcome.duration or None, collector=kind, read=name)  # 0: it was not begun
+        yield READ_INTERVAL(intervals.get(name) or settings.interval or settings.max_age, collector=kind, read=name)
+        if outcome.cut:
+            yield READ_CUT(outcome.cut, collector=kind, read=name)
+    for name, when in snapshot.last_success.items():
+        yield READ_LAST_SUCCESS(when, collector=kind, read=name)
+
+
+@dataclass
+class Telemetry:
+    """What the parts of the exporter note down for its own metrics."""
+
+    state: State
+    reload_successful: bool = True
+    reload_time: float = field(default_factory=time.time)
+    requests: Counter[tuple[str, int]] = field(default_factory=Counter)
+    evicted: int = 0
+
+
+class Exporter(Collector[None]):
+    """The exporter itself."""
+
+    kind = "exporter"
+
+    def __init__(self, settings: Any, telemetry: Telemetry) -> None:
+        super().__init__(settings)
+        self._telemetry = telemetry
+
+    @contextmanager
+    def connect(self) -> Iterator[None]:
+        yield None
+
+    @read
+    def build(self, _: None) -> Samples:
+        """Version and configuration in force."""
+        yield BUILD_INFO(1, version=__version__, python_version=platform.python_version(),
+                         implementation=platform.python_implementation())  # fmt: skip
+        yield RELOAD_SUCCESSFUL(self._telemetry.reload_successful)
+        yield RELOAD_TIME(self._telemetry.reload_time)
+        yield STATE_WRITABLE(not self._telemetry.state.problem)
+
+    @read
+    def http(self, _: None) -> Samples:
+        """Requests answered."""
+        for (endpoint, code), count in self._telemetry.requests.copy().items():
+            yield HTTP_REQUESTS(count, endpoint=endpoint, code=str(code))
+        yield CONNECTIONS_CLOSED(self._telemetry.evicted)
+
+    @read
+    def process(self, _: None) -> Samples:
+        """Processor time, memory, threads and descriptors of this process."""
+        yield PROCESS_CPU(time.process_time())
+        yield PROCESS_START(_STARTED)
+        yield PROCESS_THREADS(threading.active_count())
+        resident, virtual = _memory()
+        yield PROCESS_RESIDENT(resident)
+        yield PROCESS_VIRTUAL(virtual)
+
+    @read
+    def descriptors(self, _: None) -> Samples:
+        """Open file descriptors of this process, and their limit."""
+        try:
+            import resource
+        except ImportError:
+            raise NotApplicable("this system has no limit of file descriptors") from None
+        directory = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
+        yield PROCESS_OPEN_FDS(len(os.listdir(directory)))
+        yield PROCESS_MAX_FDS(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def _memory() -> tuple[int, int]:
+    if sys.platform != "linux":
+        import psutil
+
+        memory = psutil.Process().memory_info()
+        return memory.rss, memory.vms
+    with open("/proc/self/statm", encoding="ascii") as file:
+        virtual, resident = file.read().split()[:2]
+    page = os.sysconf("SC_PAGE_SIZE")
+    return int(resident) * page, int(virtual) * page

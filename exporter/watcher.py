@@ -1,0 +1,68 @@
+"""The long-lived loop of a collector that has to listen: started, restarted, stopped."""
+
+import logging
+import threading
+import time
+from typing import Any, Final
+
+from exporter.backoff import Backoff
+from exporter.collector import Collector
+from exporter.snapshot import Outcome, reason_of
+
+log = logging.getLogger(__name__)
+
+# A watch that held this long was well: the next failure is a new one.
+_WELL_AFTER: Final = 60.0
+
+
+class Watcher:
+    """Runs collector.watch() in a thread of its own, and again with back-off whenever it ends."""
+
+    def __init__(self, target: str, collector: Collector[Any], backoff: Backoff | None = None) -> None:
+        self._target = target
+        self._collector = collector
+        self._backoff = backoff or Backoff(base=1.0, cap=30.0)
+        self._stop = threading.Event()
+        self._reason = ""
+        self._thread = threading.Thread(target=self._loop, name=f"watch {target}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, seconds: float = 0.0) -> None:
+        """Tell the watch to end, and wait for it so many seconds at most."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def outcome(self, now: float) -> Outcome:
+        """Return how the watch stands, as the outcome of a read of that name."""
+        if self._reason:
+            return Outcome("watch", "failed", now, reason=self._reason)
+        return Outcome("watch", "ok", now)
+
+    def _loop(self) -> None:
+        said = ""
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            self._reason = ""
+            reason = self._listen()
+            if self._stop.is_set():
+                return
+            if time.monotonic() - begun > _WELL_AFTER:
+                self._backoff.succeeded()
+                said = ""
+            self._reason = reason
+            wait = self._backoff.failed()
+            level = logging.DEBUG if reason == said else logging.WARNING  # the same again is no news
+            log.log(level, "the watch ended: %s; again in %.0f s", reason, wait, extra={"target": self._target})
+            said = reason
+            self._stop.wait(wait)
+
+    def _listen(self) -> str:
+        try:
+            self._collector.watch(self._stop)
+        except BaseException as error:  # a sys.exit() in a library as well
+            log.debug("the watch broke off", exc_info=True, extra={"target": self._target})
+            return reason_of(error)
+        return "it returned"
