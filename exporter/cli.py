@@ -1,0 +1,179 @@
+"""The commands."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from exporter import __version__
+from exporter.config import ConfigError
+from exporter.service import Overrides, load, serve
+
+_DESCRIPTION: Final = """\
+Watches what an operations guide tells a person to check, and shows it to Prometheus.
+
+  runbook-exporter                         serve: watch the host, on 127.0.0.1:10420
+  runbook-exporter --config.file=config.yml
+                                           serve: watch what config.yml names as well
+  runbook-exporter check config.yml        is the configuration right?
+  runbook-exporter test --config.file=config.yml orders-db
+                                           read one target now, and say what works and what does not
+  runbook-exporter explain node_load1      what does a metric mean?
+"""
+_EXIT_CODES: Final = """\
+exit codes:
+  0  done; for `test`: every target answered, and every read that applies worked
+  1  for `test`: something failed; for `serve`: the address cannot be had; for `explain`: no such metric
+  2  the command line or the configuration is wrong: the message names the place and the remedy
+"""
+Run = Callable[[argparse.Namespace], int]
+COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(_with_command(given))
+    command: Run = options.command
+    try:
+        return command(options)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # `runbook-exporter metrics | head`
+        sys.stderr.close()
+        return 0
+
+
+def _with_command(arguments: list[str]) -> list[str]:
+    """Put in `serve`, which is what is meant where no command is given."""
+    if arguments and (arguments[0] in COMMANDS or arguments[0] in ("-h", "--help", "--version")):
+        return arguments
+    if arguments and not arguments[0].startswith("-"):
+        return arguments  # a mistyped command: argparse names those that there are
+    return ["serve", *arguments]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="runbook-exporter", description=_DESCRIPTION, epilog=_EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    top.add_argument("--version", action="version", version=f"runbook-exporter {__version__}")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], int], summary: str, more: str = ""
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}. {more}".strip(),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        command.set_defaults(command=run)
+        return command
+
+    _add_serve(add("serve", _serve, "serve metrics until stopped (the default)",
+                   "SIGHUP loads the configuration anew; SIGTERM ends it when running requests are answered."))  # fmt: skip
+    check = add("check", _check, "say whether a configuration is right, without touching what it names")
+    check.add_argument("file", nargs="?", metavar="FILE", help="the configuration")
+    _add_config_file(check)
+    test = add("test", _test, "read targets once and say what works, what does not, and what to do about it")
+    test.add_argument("targets", nargs="*", metavar="TARGET", help="names of targets; all of them by default")
+    test.add_argument("--json", action="store_true", help="print JSON")
+    _add_config_file(test)
+    _add_config_file(add("once", _once, "read every target once and print the page that Prometheus would get"))
+    explain = add("explain", _explain, "say what a metric means, where it comes from, and its labels")
+    explain.add_argument("name", metavar="METRIC", help="the name of a metric")
+    metrics = add("metrics", _metrics, "print the catalogue of all metrics")
+    metrics.add_argument("--json", action="store_true", help="print JSON")
+    return top
+
+
+def _add_config_file(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config.file", dest="config_file", metavar="FILE", help="the configuration; without it, the host alone"
+    )
+
+
+def _add_serve(command: argparse.ArgumentParser) -> None:
+    _add_config_file(command)
+    command.add_argument(
+        "--web.listen-address", dest="listen_address", metavar="HOST:PORT", help="default 127.0.0.1:10420"
+    )
+    command.add_argument("--web.enable-lifecycle", dest="enable_lifecycle", action="store_true", default=None,
+                         help="let POST /-/reload load the configuration anew")  # fmt: skip
+    command.add_argument(
+        "--storage.path", dest="storage_path", metavar="DIR", help="where to keep what must outlive a restart"
+    )
+    command.add_argument(
+        "--log.level", dest="log_level", choices=("debug", "info", "warning", "error"), help="default info"
+    )
+    command.add_argument("--log.format", dest="log_format", choices=("text", "json"), help="default text")
+
+
+def _serve(options: argparse.Namespace) -> int:
+    overrides = Overrides(
+        options.listen_address, options.enable_lifecycle, options.storage_path, options.log_level, options.log_format
+    )
+    return serve(options.config_file, overrides)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from exporter import config
+
+    file = options.file or options.config_file
+    loaded = load(file, Overrides())
+    for warning in loaded.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(config.redacted(loaded), end="")
+    print(f"# {file or 'the default configuration'} is right: {len(loaded.targets)} targets besides the host")
+    return 0
+
+
+def _test(options: argparse.Namespace) -> int:
+    from exporter import oneshot
+
+    try:
+        _, snapshots = oneshot.read_once(load(options.config_file, Overrides()), options.targets)
+    except oneshot.NoSuchTargetError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(oneshot.as_json(snapshots) if options.json else oneshot.as_text(snapshots))
+    return 0 if oneshot.succeeded(snapshots) else 1
+
+
+def _once(options: argparse.Namespace) -> int:
+    from exporter import oneshot
+
+    print(oneshot.page(load(options.config_file, Overrides())), end="")
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from exporter import catalogue
+
+    metrics = catalogue.by_collector()
+    found = catalogue.find_metric(options.name, metrics)
+    if found is None:
+        near = catalogue.nearest(options.name, metrics)
+        hint = f"; did you mean {', '.join(near)}?" if near else "; `runbook-exporter metrics` lists them all"
+        print(f"there is no metric {options.name}{hint}", file=sys.stderr)
+        return 1
+    print(catalogue.explain(*found))
+    return 0
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    from exporter import catalogue
+
+    metrics = catalogue.by_collector()
+    if options.json:
+        print(json.dumps(catalogue.as_json(metrics), indent=1))
+        return 0
+    for kind, group in metrics.items():
+        for metric in group:
+            labels = f"{{{','.join(metric.labels)}}}" if metric.labels else ""
+            print(f"{kind:<10}{metric.kind:<10}{metric.name}{labels}  {metric.help}")
+    return 0

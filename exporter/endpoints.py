@@ -1,0 +1,141 @@
+"""The endpoints: which address answers what."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from tornado.httputil import HTTPServerRequest
+
+from exporter import discovery, exposition, health, statuspage
+from exporter.answer import Answer, accepts_gzip, as_json, html, seconds_for_page, text
+from exporter.board import Board
+from exporter.collector import kinds
+from exporter.config import WebSettings
+from exporter.pages import Pages
+from exporter.selfmetrics import Exporter
+from exporter.snapshot import Snapshot
+from exporter.target import Target
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[HTTPServerRequest], Awaitable[Answer]]
+_TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+
+
+class Endpoints:
+    """Answers requests from the board; `reload` loads the configuration anew and returns what is wrong with it."""
+
+    def __init__(self, web: WebSettings, board: Board, pages: Pages, reload: Callable[[], str]) -> None:
+        self.web = web
+        self._board = board
+        self._pages = pages
+        self._reload = reload
+        # one thread renders: pages asked for at the same moment are made once, and the event loop stays free
+        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
+        self._reloader = ThreadPoolExecutor(1, thread_name_prefix="reload")
+        self.routes: dict[str, tuple[tuple[str, ...], Handler]] = {
+            "/": (("GET", "HEAD"), self._landing),
+            "/metrics": (("GET", "HEAD"), self._metrics),
+            "/probe": (("GET", "HEAD"), self._probe),
+            "/sd": (("GET", "HEAD"), self._discovery),
+            "/health": (("GET", "HEAD"), self._health),
+            "/targets": (("GET", "HEAD"), self._targets),
+            "/-/healthy": (("GET", "HEAD"), self._alive),
+            "/-/ready": (("GET", "HEAD"), self._alive),
+            "/-/reload": (("POST", "PUT"), self._reload_now),
+        }
+
+    async def answer(self, request: HTTPServerRequest) -> Answer:
+        """Return the answer to a request; what is not an endpoint is 404."""
+        route = self.routes.get(request.path)
+        if route is None:
+            return text(f"there is nothing at this address; the endpoints are {' '.join(self.routes)}", 404)
+        methods, handler = route
+        if request.method not in methods:
+            return text(f"{request.path} answers to {' and '.join(methods)}", 405, Allow=", ".join(methods))
+        return await handler(request)
+
+    # ---- for Prometheus
+
+    async def _metrics(self, request: HTTPServerRequest) -> Answer:
+        collect, exclude = arguments(request, "collect[]"), arguments(request, "exclude[]")
+        known = {*kinds(), Exporter.kind}
+        unknown = sorted({*collect, *exclude} - known)
+        if unknown:
+            return text(f"no such collector: {', '.join(unknown)}; there are {', '.join(sorted(known))}", 400)
+        return await self._page(self._board.select(collect, exclude), request, labelled=True)
+
+    async def _probe(self, request: HTTPServerRequest) -> Answer:
+        names = arguments(request, "target")
+        if len(names) != 1:
+            return text("say which target: /probe?target=NAME, with one of the names at /targets", 400)
+        target = self._board.target(names[0])
+        if target is None:
+            return text("the configuration has no target of this name; see /targets", 404)
+        return await self._page([target], request, labelled=False)
+
+    async def _discovery(self, request: HTTPServerRequest) -> Answer:
+        host = request.host if _HOST.fullmatch(request.host or "") else self.web.listen_address
+        return as_json(discovery.groups(self._board.targets(), host, request.protocol))
+
+    async def _page(self, targets: Sequence[Target], request: HTTPServerRequest, *, labelled: bool) -> Answer:
+        snapshots = await self._snapshots(targets, request)
+        zipped = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        body = self._pages.kept(snapshots, labelled=labelled, zipped=zipped)
+        if body is None:
+            body = await asyncio.get_running_loop().run_in_executor(
+                self._renderer, lambda: self._pages.page(targets, snapshots, labelled=labelled, zipped=zipped)
+            )
+        headers = {"Vary": "Accept-Encoding"} | ({"Content-Encoding": "gzip"} if zipped else {})
+        return Answer(body, exposition.CONTENT_TYPE, 200, headers)
+
+    async def _snapshots(self, targets: Sequence[Target], request: HTTPServerRequest) -> list[Snapshot]:
+        """Ask for what is too old, wait no longer than the request allows, and return what is known then."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        seconds = seconds_for_page(request.headers.get(_TIMEOUT_HEADER, ""), self.web.timeout_offset)
+        for futures, wait in self._board.ask(targets).groups(seconds):
+            left = begun + wait - loop.time()
+            if left > 0:
+                await asyncio.wait([asyncio.wrap_future(future) for future in futures], timeout=left)
+        return [target.view() for target in targets]
+
+    # ---- for load balancers and people
+
+    async def _health(self, request: HTTPServerRequest) -> Answer:
+        targets = self._board.targets()
+        report = health.report(targets, await self._snapshots(targets, request), time.time())
+        return as_json(report, 503 if report["status"] == "critical" else 200)
+
+    async def _landing(self, request: HTTPServerRequest) -> Answer:
+        targets = self._board.targets()
+        return html(statuspage.landing(targets, await self._snapshots(targets, request), time.time()))
+
+    async def _targets(self, request: HTTPServerRequest) -> Answer:
+        targets = self._board.targets()
+        return html(statuspage.targets(targets, await self._snapshots(targets, request), time.time()))
+
+    # ---- for whoever runs it
+
+    async def _alive(self, _: HTTPServerRequest) -> Answer:
+        return text("ok")
+
+    async def _reload_now(self, request: HTTPServerRequest) -> Answer:
+        if not self.web.enable_lifecycle:
+            return text("reloading over HTTP is off; start with --web.enable-lifecycle, or send SIGHUP", 403)
+        if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+            return text("a page in a browser may not do this", 403)
+        problem = await asyncio.get_running_loop().run_in_executor(self._reloader, self._reload)
+        if problem:
+            return text(f"the configuration was refused, the one before stays in force:\n{problem}", 500)
+        return text("reloaded")
+
+
+def arguments(request: HTTPServerRequest, name: str) -> list[str]:
+    """Return the values of a query parameter."""
+    return [value.decode("utf-8", "replace") for value in request.query_arguments.get(name, [])]

@@ -1,0 +1,101 @@
+"""The commands `test` and `once`: every target read once, here and now."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from exporter.board import Board
+from exporter.config import Config
+from exporter.pages import Pages
+from exporter.selfmetrics import Telemetry
+from exporter.service import targets_of
+from exporter.snapshot import Snapshot
+from exporter.state import State
+from exporter.target import Target
+
+
+class NoSuchTargetError(Exception):
+    """The configuration has no target of that name."""
+
+
+def read_once(config: Config, names: Sequence[str] = ()) -> tuple[list[Target], list[Snapshot]]:
+    """Read the targets of these names, or all, once; give each its own timeout, and return what came."""
+    wanted = _chosen(config, names)
+    board = Board(Telemetry(State(None)))
+    targets = [board.make(settings) for settings in wanted]
+    rounds = [target.run_now() for target in targets]
+    deadlines = [time.monotonic() + target.settings.timeout for target in targets]
+    for round, deadline in zip(rounds, deadlines, strict=True):
+        _await(round.done, deadline)
+    snapshots = [target.view() for target in targets]
+    for target in targets:
+        target.close()
+    board.close()
+    return targets, snapshots
+
+
+def _await(done: Any, deadline: float) -> None:
+    try:
+        done.result(max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        return  # view() tells it as the target's own timeout
+
+
+def _chosen(config: Config, names: Sequence[str]) -> list[Any]:
+    known = {settings.name: settings for settings in targets_of(config)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise NoSuchTargetError(f"there is no target {unknown[0]}; there are {', '.join(known)}")
+    return [known[name] for name in names] if names else list(known.values())
+
+
+def page(config: Config) -> str:
+    """Return the exposition of one round over every target."""
+    targets, snapshots = read_once(config)
+    return Pages().page(targets, snapshots, labelled=True, zipped=False).decode()
+
+
+def succeeded(snapshots: Sequence[Snapshot]) -> bool:
+    """Return whether every target answered and every read that applies worked."""
+    return all(
+        snapshot.up and all(outcome.status != "failed" for outcome in snapshot.outcomes) for snapshot in snapshots
+    )
+
+
+def as_text(snapshots: Sequence[Snapshot]) -> str:
+    """Return the outcome of every read as a table for people."""
+    return "\n".join(line for snapshot in snapshots for line in _lines(snapshot))
+
+
+def _lines(snapshot: Snapshot) -> list[str]:
+    state = "up" if snapshot.up else "DOWN"
+    lines = [f"{snapshot.target} ({snapshot.collector}): {state} after {snapshot.duration * 1000:.1f} ms"]
+    width = max((len(outcome.read) for outcome in snapshot.outcomes), default=0)
+    for outcome in snapshot.outcomes:
+        lines.append(
+            f"  {outcome.status:<8}{outcome.read:<{width}}  {len(outcome.samples):>5} series  "
+            f"{outcome.duration * 1000:>8.1f} ms  {outcome.reason}".rstrip()
+        )
+        if outcome.fix:
+            lines.append(f"  {'':<8}{'':<{width}}  fix: {outcome.fix}")
+    return [*lines, ""]
+
+
+def as_json(snapshots: Sequence[Snapshot]) -> str:
+    """Return the same as JSON: a list of targets, each with its reads; durations in seconds."""
+    return json.dumps(
+        [
+            {
+                "target": snapshot.target, "collector": snapshot.collector, "up": bool(snapshot.up),
+                "duration": snapshot.duration, "reason": snapshot.reason, "fix": snapshot.fix,
+                "reads": [
+                    {"read": outcome.read, "outcome": outcome.status, "series": len(outcome.samples),
+                     "duration": outcome.duration, "reason": outcome.reason, "fix": outcome.fix}
+                    for outcome in snapshot.outcomes
+                ],
+            }
+            for snapshot in snapshots
+        ],
+        indent=1,
+    )  # fmt: skip

@@ -1,0 +1,75 @@
+"""Snapshots to pages, each part made once: blocks for each snapshot, bytes for each state of the board."""
+
+import gzip
+import itertools
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from exporter import exposition, selfmetrics
+from exporter.board import BUILT_IN
+from exporter.snapshot import Snapshot
+from exporter.target import Target
+
+_PAGES_KEPT: Final = 8  # one for each filter in use, and for each kind of answer
+_GZIP_LEVEL: Final = 1
+
+
+@dataclass(slots=True)
+class _Rendered:
+    snapshot: Snapshot | None = None
+    blocks: tuple[exposition.Blocks, exposition.Blocks] = ({}, {})
+    prefixes: tuple[exposition.Prefixes, exposition.Prefixes] = ({}, {})
+
+
+class Pages:
+    """Renders pages; only one thread at a time may call page(), any may call kept()."""
+
+    def __init__(self) -> None:
+        self._rendered: dict[tuple[str, bool], _Rendered] = {}
+        self._pages: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+    def kept(self, snapshots: Sequence[Snapshot], *, labelled: bool, zipped: bool) -> bytes | None:
+        """Return the page of exactly these snapshots if it was made before."""
+        return self._pages.get((labelled, zipped, *snapshots))
+
+    def page(self, targets: Sequence[Target], snapshots: Sequence[Snapshot], *, labelled: bool, zipped: bool) -> bytes:
+        """Return the page of these snapshots; `labelled` with the label `target`, `zipped` by gzip."""
+        key = (labelled, zipped, *snapshots)
+        page = self._pages.get(key)
+        if page is None:
+            page = self._make(targets, snapshots, labelled, zipped)
+            self._pages[key] = page
+            while len(self._pages) > _PAGES_KEPT:
+                self._pages.popitem(last=False)
+        return page
+
+    def _make(self, targets: Sequence[Target], snapshots: Sequence[Snapshot], labelled: bool, zipped: bool) -> bytes:
+        plain = self._pages.get((labelled, False, *snapshots)) if zipped else None
+        if plain is None:
+            blocks = [self._blocks(target, snapshot, labelled)
+                      for target, snapshot in zip(targets, snapshots, strict=True)]  # fmt: skip
+            plain = exposition.join(itertools.chain.from_iterable(blocks)).encode()
+        return gzip.compress(plain, _GZIP_LEVEL, mtime=0) if zipped else plain
+
+    def keep_only(self, names: set[str]) -> None:
+        """Let go of what was rendered of targets that are no more."""
+        self._rendered = {key: value for key, value in self._rendered.items() if key[0] in names}
+
+    def _blocks(
+        self, target: Target, snapshot: Snapshot, labelled: bool
+    ) -> tuple[exposition.Blocks, exposition.Blocks]:
+        name = target.settings.name
+        rendered = self._rendered.setdefault((name, labelled), _Rendered())
+        if rendered.snapshot is not snapshot:
+            label = name if labelled else None
+            about = selfmetrics.about(snapshot, target.settings, target.intervals)
+            own, own_prefixes = exposition.render_blocks(
+                snapshot.samples(), None if name in BUILT_IN else label, rendered.prefixes[0]
+            )
+            ours, our_prefixes = exposition.render_blocks(
+                (sample for sample in about if sample is not None), label, rendered.prefixes[1]
+            )
+            rendered.snapshot, rendered.blocks, rendered.prefixes = snapshot, (own, ours), (own_prefixes, our_prefixes)
+        return rendered.blocks

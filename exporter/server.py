@@ -1,0 +1,129 @@
+"""The HTTP server: connections and responses. What is answered stands in endpoints.py."""
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict
+from http import HTTPStatus
+from typing import Any, Final
+
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, ResponseStartLine
+from tornado.iostream import IOStream
+from tornado.netutil import bind_sockets
+
+from exporter.answer import Answer, text
+from exporter.endpoints import Endpoints
+from exporter.selfmetrics import Telemetry
+
+log = logging.getLogger(__name__)
+
+_LARGEST_HEADER: Final = 16 * 1024
+_LARGEST_BODY: Final = 64 * 1024
+_BODY_SECONDS: Final = 10.0
+_WRITE_SECONDS: Final = 30.0
+# Longer than any scrape interval in use, so that scrapers keep their connection.
+_IDLE_SECONDS: Final = 330.0
+_BACKLOG: Final = 1024
+
+
+class Listener(HTTPServer):
+    """Tornado's server, with a limit of idle connections: beyond it the oldest goes, so that no crowd of silent
+
+    peers or half-sent headers keeps a scraper out.
+    """
+
+    def initialize(self, limit: int, telemetry: Telemetry, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        super().initialize(*args, **kwargs)
+        self._limit = limit
+        self._telemetry = telemetry
+        self._idle: OrderedDict[IOStream, None] = OrderedDict()
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Tornado's hook: a connection is open and waits for its next request."""
+        assert isinstance(server_conn, HTTP1ServerConnection)  # noqa: S101  # tornado's only kind of connection
+        self._idle[server_conn.stream] = None
+        if len(self._idle) > self._limit:
+            oldest, _ = self._idle.popitem(last=False)
+            oldest.close()
+            self._telemetry.evicted += 1
+        return super().start_request(server_conn, request_conn)
+
+    def on_close(self, server_conn: object) -> None:
+        """Tornado's hook: a connection is gone."""
+        assert isinstance(server_conn, HTTP1ServerConnection)  # noqa: S101  # tornado's only kind of connection
+        self._idle.pop(server_conn.stream, None)
+        super().on_close(server_conn)
+
+    def busy(self, stream: IOStream) -> None:
+        """A whole request has come: the connection is not idle until it is answered."""
+        self._idle.pop(stream, None)
+
+
+class Server:
+    """Serves the endpoints on the listening address until told to stop."""
+
+    def __init__(self, endpoints: Endpoints, telemetry: Telemetry) -> None:
+        self._endpoints = endpoints
+        self._telemetry = telemetry
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: Listener | None = None
+
+    def listen(self, host: str, port: int) -> list[str]:
+        """Bind and accept; return the addresses bound. Raises OSError where the address cannot be had."""
+        sockets = bind_sockets(port, host, backlog=_BACKLOG)
+        self._listener = Listener(
+            self._endpoints.web.max_connections, self._telemetry, self._accept,
+            max_header_size=_LARGEST_HEADER, max_body_size=_LARGEST_BODY, body_timeout=_BODY_SECONDS,
+            idle_connection_timeout=_IDLE_SECONDS,
+        )  # fmt: skip
+        self._listener.add_sockets(sockets)
+        return [shown_address(*socket.getsockname()[:2]) for socket in sockets]
+
+    async def drain(self, seconds: float) -> None:
+        """Accept nothing more, finish what was asked within so many seconds, close every connection."""
+        if self._listener is None:
+            return
+        self._listener.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._listener.close_all_connections(), 1.0)
+
+    def _accept(self, request: HTTPServerRequest) -> None:
+        task = asyncio.get_running_loop().create_task(self._respond(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _respond(self, request: HTTPServerRequest) -> None:
+        connection = request.connection
+        assert isinstance(connection, HTTP1Connection)  # noqa: S101  # tornado's only kind of connection
+        if self._listener is not None:
+            self._listener.busy(connection.stream)
+        try:
+            answer = await self._endpoints.answer(request)
+        except Exception:
+            log.exception("the request for %s failed", request.path)
+            answer = text("this is a mistake of the exporter; its log says more", 500)
+        endpoint = request.path if request.path in self._endpoints.routes else "other"
+        self._telemetry.requests[endpoint, answer.status] += 1
+        await self._write(connection, answer, head=request.method == "HEAD")
+
+    async def _write(self, connection: HTTP1Connection, answer: Answer, *, head: bool) -> None:
+        headers = HTTPHeaders({"Content-Type": answer.type, "Content-Length": str(len(answer.body)),
+                               "X-Content-Type-Options": "nosniff", **answer.headers})  # fmt: skip
+        start = ResponseStartLine("HTTP/1.1", answer.status, HTTPStatus(answer.status).phrase)
+        try:
+            written = connection.write_headers(start, headers, b"" if head else answer.body)
+            connection.finish()
+            await asyncio.wait_for(written, _WRITE_SECONDS)
+        except TimeoutError:  # a peer that asks and does not read
+            connection.stream.close()
+        except OSError:  # tornado's StreamClosedError among them: the peer has gone
+            pass
+
+
+def shown_address(host: str, port: int) -> str:
+    """Return host and port as they stand in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,209 @@
+"""The running service: configuration in force, board, server; started, reloaded, stopped."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from exporter import config as configuration
+from exporter import logs
+from exporter.board import Board
+from exporter.collector import NoSettings
+from exporter.config import Config, ConfigError, TargetSettings
+from exporter.endpoints import Endpoints
+from exporter.pages import Pages
+from exporter.selfmetrics import Exporter, Telemetry
+from exporter.server import Server
+from exporter.state import State
+
+log = logging.getLogger(__name__)
+
+_DRAIN_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """What the command line says of the configuration; None where it says nothing."""
+
+    listen_address: str | None = None
+    enable_lifecycle: bool | None = None
+    storage_path: str | None = None
+    log_level: str | None = None
+    log_format: str | None = None
+
+    def onto(self, config: Config) -> Config:
+        """Return the configuration with these in place of what the file says."""
+        return replace(
+            config,
+            web=_replaced(config.web, listen_address=self.listen_address, enable_lifecycle=self.enable_lifecycle),
+            storage=_replaced(config.storage, path=self.storage_path),
+            log=_replaced(config.log, level=self.log_level, format=self.log_format),
+        )
+
+
+def _replaced(settings: Any, **given: Any) -> Any:
+    return replace(settings, **{name: value for name, value in given.items() if value is not None})
+
+
+def load(path: str | None, overrides: Overrides) -> Config:
+    """Return the configuration in force; ConfigError says what is wrong with it."""
+    return overrides.onto(configuration.load(path))
+
+
+def targets_of(config: Config) -> list[TargetSettings]:
+    """Return the settings of every target: the host, the exporter itself, and what is configured."""
+    itself = TargetSettings(
+        name="exporter", collector=Exporter.kind, settings=NoSettings(), critical=False, description="This exporter."
+    )
+    return [*([config.host] if config.host.enabled else []), itself, *config.targets]
+
+
+class Service:
+    """Everything that runs, from one configuration to the next."""
+
+    def __init__(self, path: str | None, overrides: Overrides, config: Config) -> None:
+        self._path = path
+        self._overrides = overrides
+        self.config = config
+        self.state = State(Path(config.storage.path or default_storage()))
+        self.telemetry = Telemetry(self.state)
+        self.board = Board(self.telemetry)
+        self.pages = Pages()
+        self.endpoints = Endpoints(config.web, self.board, self.pages, self.reload)
+        self.server = Server(self.endpoints, self.telemetry)
+        self._reloading = threading.Lock()
+
+    def reload(self) -> str:
+        """Load the configuration anew; on error keep the one in force, and return what is wrong."""
+        with self._reloading:
+            try:
+                config = load(self._path, self._overrides)
+            except ConfigError as error:
+                self.telemetry.reload_successful = False
+                for problem in error.problems:
+                    log.error("the new configuration is refused: %s", problem)
+                return str(error)
+            self._apply(config)
+            return ""
+
+    def _apply(self, config: Config) -> None:
+        for warning in config.warnings:
+            log.warning("%s", warning)
+        if config.web.listen_address != self.config.web.listen_address or config.storage != self.config.storage:
+            log.warning("a new web.listen_address or storage.path takes effect at the next start")
+        logs.setup(config.log.format, config.log.level)
+        self.config = config
+        self.endpoints.web = config.web
+        self.board.apply(targets_of(config))
+        self.pages.keep_only({target.name for target in targets_of(config)})
+        self.telemetry.reload_successful = True
+        self.telemetry.reload_time = time.time()
+        log.info("watching %d targets", len(self.board.targets()))
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises OSError where the address cannot be had."""
+        stop = asyncio.Event()
+        addresses = self.server.listen(*split_address(self.config.web.listen_address))
+        self._apply(self.config)
+        _handle_signals(stop, self.reload)
+        for line in greeting(addresses[0]):
+            print(line, flush=True)
+        _settle_memory()
+        await stop.wait()
+        log.info("stopping")
+        await self.server.drain(_DRAIN_SECONDS)
+
+    def close(self) -> None:
+        """Let go of every target and of the state."""
+        self.board.close()
+        self.state.close()
+
+
+def _handle_signals(stop: asyncio.Event, reload: Any) -> None:
+    loop = asyncio.get_running_loop()
+    actions = {"SIGTERM": stop.set, "SIGINT": stop.set, "SIGHUP": lambda: loop.run_in_executor(None, reload)}
+    for name, action in actions.items():
+        number = getattr(signal, name, None)
+        if number is None:
+            continue
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C raises KeyboardInterrupt instead
+            loop.add_signal_handler(number, action)
+
+
+def _settle_memory() -> None:
+    """Keep what start-up made out of later garbage collections, which else walk over it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of a listen address; no host means every interface."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def greeting(address: str) -> list[str]:
+    """Return what a person who has just started it wants to read."""
+    return [
+        f"runbook-exporter is at http://{address}/",
+        "",
+        "Have Prometheus scrape it with these lines under scrape_configs: in prometheus.yml:",
+        "",
+        "  - job_name: runbook-exporter",
+        "    scrape_interval: 15s",
+        "    static_configs:",
+        f"      - targets: ['{address}']",
+        "",
+    ]
+
+
+def serve(path: str | None, overrides: Overrides) -> int:
+    """Run the service; return the exit code: 0 after a stop, 1 where it could not start, 2 for a bad configuration."""
+    config = load(path, overrides)
+    logs.setup(config.log.format, config.log.level)
+    _raise_descriptor_limit()
+    service = Service(path, overrides, config)
+    try:
+        asyncio.run(service.run())
+    except KeyboardInterrupt:
+        pass
+    except OSError as error:
+        print(
+            f"cannot listen on {config.web.listen_address}: {error.strerror or error}\n"
+            "Stop what has the address, or choose another: --web.listen-address=127.0.0.1:10421",
+            file=sys.stderr,
+        )
+        return 1
+    finally:
+        service.close()
+    return 0
+
+
+def _raise_descriptor_limit() -> None:
+    """Take what the system allows: a thousand silent peers must not use up the descriptors that targets need."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def default_storage() -> str:
+    """Return where state is kept if nothing else is said: systemd's place, or the user's own."""
+    given = os.environ.get("STATE_DIRECTORY")
+    if given:
+        return given.split(":")[0]
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "runbook-exporter")
