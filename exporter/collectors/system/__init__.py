@@ -1,0 +1,66 @@
+"""The host: what node_exporter shows, under its names; on Linux from /proc and /sys, elsewhere from psutil."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import ClassVar
+
+from exporter.collector import Collector
+from exporter.collectors.system.host import Host
+from exporter.setting import FilePath, Pattern, Seconds, setting
+
+
+@dataclass(frozen=True, slots=True)
+class HostSettings:
+    """Where the host's files are seen, and what to leave out."""
+
+    procfs: str = setting("/proc", help="Where the host's /proc is mounted.", example="/host/proc")
+    sysfs: str = setting("/sys", help="Where the host's /sys is mounted.", example="/host/sys")
+    rootfs: str = setting(
+        "/", help="Where the host's / is mounted; mount points are shown without it.", example="/host"
+    )
+    mount_points_exclude: Pattern = setting(
+        r"^/(dev|proc|sys|run/credentials/.+|run/user/.+|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)",
+        help="Regular expression of mount points to leave out.",
+    )
+    fs_types_exclude: Pattern = setting(
+        r"^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|efivarfs|fusectl|hugetlbfs|iso9660"
+        r"|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|erofs|sysfs|tracefs)$",
+        help="Regular expression of file system types to leave out: those that hold no data of their own.",
+    )
+    mount_timeout: Seconds = setting(
+        1.0, help="How long a file system may take to answer before it is shown with node_filesystem_device_error 1."
+    )
+    disk_devices_exclude: Pattern = setting(
+        r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$", help="Regular expression of block devices to leave out."
+    )
+    network_devices_exclude: Pattern = setting(
+        "", help="Regular expression of network devices to leave out.", example="^veth"
+    )
+    textfile_directory: FilePath = setting(
+        "", help="Directory of *.prom files whose metrics are shown as they are.", example="/var/lib/node_exporter"
+    )
+
+
+def _groups() -> tuple[ModuleType, ...]:
+    if sys.platform != "linux":
+        from exporter.collectors.system import portable
+
+        return (portable,)
+    from exporter.collectors.system import cpu, hardware, kernel, memory, network, sockets
+
+    return cpu, memory, network, sockets, kernel, hardware
+
+
+class System(Collector[Host]):
+    """The host that the exporter runs on."""
+
+    job = "node"
+    Settings = HostSettings
+    groups: ClassVar[tuple[ModuleType, ...]] = _groups()
+
+    @contextmanager
+    def connect(self) -> Iterator[Host]:
+        yield Host(self.settings.procfs, self.settings.sysfs, self.settings.rootfs, self.settings)
