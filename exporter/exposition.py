@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from exporter.metric import Histogram, Metric, Sample
+from exporter.metric import Histogram, Metric, Sample, Summary
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -45,6 +45,8 @@ def render_blocks(samples: Iterable[Sample], target: str | None, kept: Prefixes)
         new[labels] = prefix
         if isinstance(value, Histogram):
             out.extend(histogram_lines(metric, labels, value, target))
+        elif isinstance(value, Summary):
+            out.extend(summary_lines(metric, labels, value, target))
         else:
             out.append(f"{prefix} {number(value)}")
     return {metric: "\n".join(block) + "\n" for metric, block in lines.items()}, prefixes
@@ -70,11 +72,11 @@ def header(metric: Metric) -> str:
     return f"# HELP {metric.name} {text}\n# TYPE {metric.name} {metric.kind}\n"
 
 
-def label_part(metric: Metric, labels: tuple[str, ...], target: str | None, suffix: str = "", le: str = "") -> str:
-    """Return a line up to its value: name and labels, with `target` last where there is one."""
+def label_part(metric: Metric, labels: tuple[str, ...], target: str | None, suffix: str = "", bound: str = "") -> str:
+    """Return a line up to its value: name and labels, with the bucket's or quantile's bound and `target` last."""
     pairs = [f'{name}="{escape(value)}"' for name, value in zip(metric.labels, labels, strict=True)]
-    if le:
-        pairs.append(f'le="{le}"')
+    if bound:
+        pairs.append(f'{"quantile" if metric.kind == "summary" else "le"}="{bound}"')
     if target is not None:
         pairs.append(f'target="{escape(target)}"')
     return f"{metric.name}{suffix}{{{','.join(pairs)}}}" if pairs else f"{metric.name}{suffix}"
@@ -84,9 +86,23 @@ def histogram_lines(metric: Metric, labels: tuple[str, ...], value: Histogram, t
     """Return the bucket, sum and count lines of one histogram."""
     bounds = [(number(bound), count) for bound, count in value.buckets] + [("+Inf", value.count)]
     lines = [f"{label_part(metric, labels, target, '_bucket', le)} {count}" for le, count in bounds]
-    lines.append(f"{label_part(metric, labels, target, '_sum')} {number(value.sum)}")
-    lines.append(f"{label_part(metric, labels, target, '_count')} {value.count}")
-    return lines
+    return lines + _sum_and_count(metric, labels, value, target)
+
+
+def summary_lines(metric: Metric, labels: tuple[str, ...], value: Summary, target: str | None) -> list[str]:
+    """Return the quantile, sum and count lines of one summary."""
+    quantiles = [(number(quantile), number(figure)) for quantile, figure in value.quantiles]
+    lines = [f"{label_part(metric, labels, target, '', quantile)} {figure}" for quantile, figure in quantiles]
+    return lines + _sum_and_count(metric, labels, value, target)
+
+
+def _sum_and_count(
+    metric: Metric, labels: tuple[str, ...], value: Histogram | Summary, target: str | None
+) -> list[str]:
+    return [
+        f"{label_part(metric, labels, target, '_sum')} {number(value.sum)}",
+        f"{label_part(metric, labels, target, '_count')} {value.count}",
+    ]
 
 
 def escape(value: str) -> str:

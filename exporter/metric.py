@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
 
-Kind = Literal["gauge", "counter", "histogram", "untyped"]
+Kind = Literal["gauge", "counter", "histogram", "summary", "untyped"]
 Fold = Literal["sum", "max", "min", "drop"]
 
 # Names under these prefixes are this project's own; its naming rules bind them. Others keep what their makers gave.
@@ -33,8 +33,17 @@ class Histogram:
     sum: float
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The value of a summary: (quantile, value) pairs, the total count, and the sum. Only text files bring them."""
+
+    quantiles: tuple[tuple[float, float], ...]
+    count: int
+    sum: float
+
+
 Number = int | float | Decimal
-Value = int | float | Histogram
+Value = int | float | Histogram | Summary
 
 
 class Sample(NamedTuple):
@@ -101,7 +110,7 @@ class Metric:
                 raise DeclarationError(f"{self.name}: label values are text, not {text!r}")
         return Sample(self, values, value)  # type: ignore[arg-type]  # _coerce left int, float or Histogram
 
-    def _coerce(self, value: object) -> Value:
+    def _coerce(self, value: object) -> int | float | Histogram:
         if isinstance(value, Histogram):
             if self.kind != "histogram":
                 raise DeclarationError(f"{self.name} is a {self.kind}, its value cannot be a histogram")

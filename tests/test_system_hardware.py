@@ -1,29 +1,46 @@
 """The hardware of a host: sensors, memory errors, thermal zones, power supplies, firmware.
 
 The fixtures are written after the kernel's documentation of these interfaces. A directory stands for a file that
-gives an error when it is read.
+gives an error when it is read. Links are made here, as a source archive does not keep them.
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from exporter.collector import NotApplicable, Read
-from exporter.collectors.system import HostSettings, hardware
+from exporter.collectors.system import HostSettings, hardware, sensors
 from exporter.collectors.system.host import Host
 from exporter.exposition import label_part, render
 from exporter.metric import Sample
 
 FIXTURE = Path(__file__).parent / "fixtures" / "host" / "sys"
-READS = (hardware.hwmon, hardware.edac, hardware.thermal, hardware.power_supply, hardware.dmi)
+LINKS = {
+    "class/hwmon/hwmon0/device": "../../platform/coretemp.0",
+    "class/hwmon/hwmon1": "../nvme/nvme0/hwmon1",
+    "class/nvme/nvme0/hwmon1/device": "../../nvme0",
+    "class/hwmon/hwmon2/device": "../../platform/it87.656",
+    "class/power_supply/BAT9": "../../devices/it-vanished",
+}
+READS = (sensors.hwmon, hardware.edac, sensors.thermal, hardware.power_supply, hardware.dmi)
 
 
-def samples(read: Read, sysfs: Path | str = FIXTURE) -> list[Sample]:
+@pytest.fixture(scope="module")
+def sysfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("host") / "sys"
+    shutil.copytree(FIXTURE, root)
+    for link, device in LINKS.items():
+        (root / link).symlink_to(device)
+    return root
+
+
+def samples(read: Read, sysfs: Path | str) -> list[Sample]:
     return [sample for sample in read.function(Host("/proc", str(sysfs), "/", HostSettings())) if sample]
 
 
-def values(read: Read, sysfs: Path | str = FIXTURE) -> dict[str, object]:
+def values(read: Read, sysfs: Path | str) -> dict[str, object]:
     return {label_part(metric, labels, None): value for metric, labels, value in samples(read, sysfs)}
 
 
@@ -37,8 +54,8 @@ def write(root: Path, **files: str | bytes) -> None:
         (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-def test_the_fixture_host(golden: Callable[[str, str], None]) -> None:
-    golden("system_hardware.prom", render(sample for read in READS for sample in samples(read)))
+def test_the_fixture_host(sysfs: Path, golden: Callable[[str, str], None]) -> None:
+    golden("system_hardware.prom", render(sample for read in READS for sample in samples(read, sysfs)))
 
 
 @pytest.mark.parametrize("read", READS, ids=lambda read: read.name)
@@ -49,9 +66,9 @@ def test_without_the_hardware_the_read_does_not_apply(read: Read, tmp_path: Path
 
 def test_on_this_machine_a_read_applies_where_the_kernel_has_its_directory() -> None:
     directories = {
-        hardware.hwmon: "class/hwmon/*",
+        sensors.hwmon: "class/hwmon/*",
         hardware.edac: "devices/system/edac/mc/mc[0-9]*",
-        hardware.thermal: "class/thermal/*[0-9]",
+        sensors.thermal: "class/thermal/*[0-9]",
         hardware.power_supply: "class/power_supply/*",
         hardware.dmi: "class/dmi/id",
     }
@@ -67,8 +84,8 @@ def applies(read: Read) -> bool:
     return True
 
 
-def test_a_chip_is_named_by_its_device_as_numbers_change() -> None:
-    found = values(hardware.hwmon)
+def test_a_chip_is_named_by_its_device_as_numbers_change(sysfs: Path) -> None:
+    found = values(sensors.hwmon, sysfs)
     assert found['node_hwmon_chip_names{chip="platform_coretemp_0",chip_name="coretemp"}'] == 1
     assert found['node_hwmon_chip_names{chip="nvme_nvme0",chip_name="nvme"}'] == 1
     assert found['node_hwmon_chip_names{chip="power_meter",chip_name="power_meter"}'] == 1, "without a device"
@@ -76,8 +93,8 @@ def test_a_chip_is_named_by_its_device_as_numbers_change() -> None:
     assert sensor("fan_rpm", "platform_it87_656", "fan1") in found, "files of an old driver are beside the device's"
 
 
-def test_units_are_node_exporters() -> None:
-    found = values(hardware.hwmon)
+def test_units_are_node_exporters(sysfs: Path) -> None:
+    found = values(sensors.hwmon, sysfs)
     assert found[sensor("temp_celsius", "platform_coretemp_0", "temp1")] == 51.5
     assert found[sensor("temp_min_celsius", "nvme_nvme0", "temp1")] == -273.15
     assert found[sensor("in_volts", "platform_it87_656", "in0")] == 1.056
@@ -88,18 +105,18 @@ def test_units_are_node_exporters() -> None:
     assert found[sensor("humidity", "power_meter", "humidity1")] == 0.455
     assert found[sensor("freq_freq_mhz", "power_meter", "sclk")] == 1350
     assert found[sensor("power_average_interval_seconds", "power_meter", "power1")] == 1
-    assert {s.metric.kind for s in samples(hardware.hwmon) if "joule" in s.metric.name} == {"counter"}
+    assert {s.metric.kind for s in samples(sensors.hwmon, sysfs) if "joule" in s.metric.name} == {"counter"}
 
 
-def test_an_alarm_is_one_or_zero_whatever_the_unit_in_its_name() -> None:
-    found = values(hardware.hwmon)
+def test_an_alarm_is_one_or_zero_whatever_the_unit_in_its_name(sysfs: Path) -> None:
+    found = values(sensors.hwmon, sysfs)
     assert found[sensor("temp_crit_alarm_celsius", "platform_coretemp_0", "temp1")] == 1
     assert found[sensor("temp_crit_alarm_celsius", "platform_coretemp_0", "temp2")] == 0
     assert found[sensor("temp_alarm", "nvme_nvme0", "temp1")] == 0
 
 
-def test_a_sensor_without_a_value_gives_no_sample_and_the_rest_comes() -> None:
-    found = values(hardware.hwmon)
+def test_a_sensor_without_a_value_gives_no_sample_and_the_rest_comes(sysfs: Path) -> None:
+    found = values(sensors.hwmon, sysfs)
     for broken in ("temp3", "temp4", "temp5"):  # an error, garbage and nothing
         assert sensor("temp_celsius", "platform_coretemp_0", broken) not in found
     assert found[sensor("temp_crit_celsius", "platform_coretemp_0", "temp3")] == 100
@@ -111,7 +128,7 @@ def test_a_sensor_without_a_value_gives_no_sample_and_the_rest_comes() -> None:
 def test_binary_labels_and_values_do_no_harm(tmp_path: Path) -> None:
     chip = tmp_path / "class" / "hwmon" / "hwmon0"
     write(chip, name=b"\xff\xfe\n", temp1_input=b"\x00\x01", temp2_input="42000\n", temp2_label=b"\xffcore \x00\n")
-    found = values(hardware.hwmon, tmp_path)
+    found = values(sensors.hwmon, tmp_path)
     assert found[sensor("temp_celsius", "hwmon0", "temp2")] == 42
     assert sensor("temp_celsius", "hwmon0", "temp1") not in found
     assert len([key for key in found if key.startswith("node_hwmon_sensor_label")]) == 1
@@ -120,11 +137,11 @@ def test_binary_labels_and_values_do_no_harm(tmp_path: Path) -> None:
 def test_a_chip_that_vanishes_takes_nothing_with_it(tmp_path: Path) -> None:
     write(tmp_path / "class" / "hwmon" / "hwmon0", temp1_input="42000\n")
     (tmp_path / "class" / "hwmon" / "hwmon1").symlink_to("../../devices/gone")
-    assert list(values(hardware.hwmon, tmp_path)) == [sensor("temp_celsius", "hwmon0", "temp1")]
+    assert list(values(sensors.hwmon, tmp_path)) == [sensor("temp_celsius", "hwmon0", "temp1")]
 
 
-def test_memory_errors_that_belong_to_no_row_are_unknown() -> None:
-    found = values(hardware.edac)
+def test_memory_errors_that_belong_to_no_row_are_unknown(sysfs: Path) -> None:
+    found = values(hardware.edac, sysfs)
     assert found['node_edac_correctable_errors_total{controller="0"}'] == 1
     assert found['node_edac_csrow_uncorrectable_errors_total{controller="0",csrow="unknown"}'] == 6
     assert found['node_edac_csrow_uncorrectable_errors_total{controller="0",csrow="0"}'] == 4
@@ -132,8 +149,8 @@ def test_memory_errors_that_belong_to_no_row_are_unknown() -> None:
     assert found['node_edac_uncorrectable_errors_total{controller="10"}'] == 0
 
 
-def test_thermal_zones_that_cannot_be_read_give_no_sample() -> None:
-    found = values(hardware.thermal)
+def test_thermal_zones_that_cannot_be_read_give_no_sample(sysfs: Path) -> None:
+    found = values(sensors.thermal, sysfs)
     assert found['node_thermal_zone_temp{type="x86_pkg_temp",zone="0"}'] == 44.25
     assert found['node_thermal_zone_temp{type="acpitz",zone="1"}'] == -1.5
     assert not [key for key in found if "iwlwifi_1" in key]
@@ -141,8 +158,8 @@ def test_thermal_zones_that_cannot_be_read_give_no_sample() -> None:
     assert found['node_cooling_device_max_state{name="12",type="Fan"}'] == 3
 
 
-def test_power_supplies() -> None:
-    found = values(hardware.power_supply)
+def test_power_supplies(sysfs: Path) -> None:
+    found = values(hardware.power_supply, sysfs)
     assert found['node_power_supply_online{power_supply="AC"}'] == 0
     assert found['node_power_supply_energy_watthour{power_supply="BAT0"}'] == 36.58
     assert found['node_power_supply_temp_celsius{power_supply="BAT0"}'] == 32.5
@@ -152,8 +169,8 @@ def test_power_supplies() -> None:
     assert not [key for key in found if "BAT9" in key], "it vanished between the list and the read"
 
 
-def test_what_only_root_may_read_is_empty() -> None:
-    (sample,) = samples(hardware.dmi)
+def test_what_only_root_may_read_is_empty(sysfs: Path) -> None:
+    (sample,) = samples(hardware.dmi, sysfs)
     labels = dict(zip(sample.metric.labels, sample.labels, strict=True))
     assert labels["system_vendor"] == "Dell Inc."
     assert labels["product_serial"] == ""

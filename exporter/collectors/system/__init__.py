@@ -49,9 +49,21 @@ def _groups() -> tuple[ModuleType, ...]:
         from exporter.collectors.system import portable
 
         return (portable,)
-    from exporter.collectors.system import cpu, hardware, kernel, memory, network, sockets
+    from exporter.collectors.system import (
+        cpu,
+        disk,
+        filesystem,
+        hardware,
+        kernel,
+        memory,
+        network,
+        raid,
+        sensors,
+        sockets,
+        textfile,
+    )  # fmt: skip
 
-    return cpu, memory, network, sockets, kernel, hardware
+    return cpu, memory, filesystem, disk, raid, network, sockets, kernel, sensors, hardware, textfile
 
 
 class System(Collector[Host]):
@@ -61,6 +73,13 @@ class System(Collector[Host]):
     Settings = HostSettings
     groups: ClassVar[tuple[ModuleType, ...]] = _groups()
 
+    def __init__(self, settings: HostSettings) -> None:
+        super().__init__(settings)
+        self._host = Host(settings.procfs, settings.sysfs, settings.rootfs, settings)
+
     @contextmanager
     def connect(self) -> Iterator[Host]:
-        yield Host(self.settings.procfs, self.settings.sysfs, self.settings.rootfs, self.settings)
+        yield self._host
+
+    def close(self) -> None:
+        self._host.patience.close()

@@ -114,8 +114,9 @@ _FREQUENCIES: Final = {
     "scaling_max_freq": CPU_SCALING_FREQUENCY_MAX,
 }
 
-_highest: dict[tuple[str, str], list[int]] = {}
-"""The figures last shown of each processor of a /proc."""
+
+class _Shown(dict[str, list[int]]):
+    """The figures last shown of each processor."""
 
 
 @read
@@ -124,6 +125,7 @@ def cpu(host: Host) -> Samples:
     text = host.proc("stat")
     if "\ncpu" not in text:  # the first line is the sum of those that follow
         raise Trouble(f"{host.procfs}/stat names no processor")
+    shown = host.kept(_Shown)
     *lines, _ = text.split("\n")  # what follows the last newline is no whole line
     for line in lines:
         name, _, figures = line.partition(" ")
@@ -131,7 +133,7 @@ def cpu(host: Host) -> Samples:
             # only the first figure: the line of the interrupts has thousands
             yield _COUNTED[name](int(figures.split(None, 1)[0]))
         elif name.startswith("cpu") and name != "cpu":
-            yield from _times(name[3:], _never_back(host.procfs, name, [int(figure) for figure in figures.split()]))
+            yield from _times(name[3:], _never_back(shown, name, [int(figure) for figure in figures.split()]))
 
 
 def _times(cpu: str, ticks: list[int]) -> Samples:
@@ -141,16 +143,16 @@ def _times(cpu: str, ticks: list[int]) -> Samples:
         yield CPU_GUEST_SECONDS(spent / _TICKS, cpu=cpu, mode=mode)
 
 
-def _never_back(procfs: str, name: str, ticks: list[int]) -> list[int]:
+def _never_back(shown: _Shown, name: str, ticks: list[int]) -> list[int]:
     """Return a processor's figures, none of them lower than the last time.
 
     The kernel's idle and iowait step back a little now and then, which rate() would take for a restart and give all
     the time since boot. A long step back of idle is a processor that was taken out and put in: it counts anew.
     """
-    last = _highest.get((procfs, name))
+    last = shown.get(name)
     if last is not None and last[_IDLE] - ticks[_IDLE] < _PLUGGED_AGAIN:
         ticks = list(map(max, last, ticks))
-    _highest[procfs, name] = ticks
+    shown[name] = ticks
     return ticks
 
 

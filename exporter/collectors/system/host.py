@@ -1,24 +1,38 @@
 """The session of the collector `system`: the host's files, wherever they are mounted."""
 
 import os
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from exporter.collector import NotApplicable
+from exporter.patience import Patience
 
 _CHUNK = 1 << 16
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
+_FILE = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+
+Kept = TypeVar("Kept")
 
 
 class Host:
-    """Reads files of /proc and /sys; paths are given below them, as "net/dev"."""
+    """Reads files of /proc and /sys; paths are given below them, as "net/dev". There is one for each target."""
 
-    __slots__ = ("procfs", "rootfs", "settings", "sysfs")
+    __slots__ = ("_kept", "patience", "procfs", "rootfs", "settings", "sysfs")
 
-    def __init__(self, procfs: str, sysfs: str, rootfs: str, settings: Any) -> None:
+    def __init__(self, procfs: str, sysfs: str, rootfs: str, settings: Any, patience: Patience | None = None) -> None:
         self.procfs = procfs
         self.sysfs = sysfs
         self.rootfs = rootfs
         self.settings = settings
+        self.patience = patience or Patience(settings.mount_timeout)
+        self._kept: dict[Any, Any] = {}
+
+    def kept(self, make: Callable[[], Kept]) -> Kept:
+        """Return what `make` made when it was first asked for: what a read remembers from one round to the next."""
+        if make not in self._kept:
+            self._kept[make] = make()
+        found: Kept = self._kept[make]
+        return found
 
     def proc(self, path: str) -> str:
         """Return a file of /proc; where the kernel has no such file, the read does not apply."""
@@ -42,6 +56,18 @@ class Host:
         except (NotApplicable, OSError):
             return None
 
+    def sys_files(self, path: str, names: Sequence[str]) -> list[str | None]:
+        """Return files of one directory of /sys, None for each that is absent or has no value just now."""
+        # opened below their directory, files cost half of what a whole path costs
+        try:
+            at = os.open(f"{self.sysfs}/{path}", _DIRECTORY)
+        except (FileNotFoundError, NotADirectoryError):
+            return [None] * len(names)
+        try:
+            return [_attribute(name, at) for name in names]
+        finally:
+            os.close(at)
+
     def lines(self, path: str) -> Iterator[list[str]]:
         """Yield the fields of each line of a file of /proc."""
         for line in self.proc(path).splitlines():
@@ -51,7 +77,7 @@ class Host:
 def _text(path: str) -> str:
     # os.read instead of open(): half the cost, and a page of the host reads dozens of such files
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        handle = os.open(path, _FILE)
     except (FileNotFoundError, NotADirectoryError):
         raise NotApplicable(f"this kernel has no {path}") from None
     try:
@@ -61,3 +87,30 @@ def _text(path: str) -> str:
     finally:
         os.close(handle)
     return b"".join(parts).decode("utf-8", "surrogateescape")
+
+
+def _attribute(name: str, at: int) -> str | None:
+    try:
+        handle = os.open(name, _FILE, dir_fd=at)
+    except OSError:
+        return None
+    try:
+        return os.read(handle, 4096).decode("utf-8", "replace").strip()
+    except OSError:  # a driver's way to say that there is no value
+        return None
+    finally:
+        os.close(handle)
+
+
+def number(text: str | None) -> int | None:
+    """Return the number in a file of /sys, None where there is none."""
+    try:
+        return int(text, 0) if text else None
+    except ValueError:
+        return None
+
+
+def numbered(host: Host, path: str, prefix: str) -> list[str]:
+    """Return the numbers N of the entries <prefix>N of a directory of /sys."""
+    numbers = [name.removeprefix(prefix) for name in host.list_sys(path) if name.startswith(prefix)]
+    return sorted(filter(str.isdecimal, numbers), key=int)

@@ -4,12 +4,12 @@ import functools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from exporter.collector import Members, NotApplicable, Trouble, read
-from exporter.collectors.system.host import Host
+from exporter.collectors.system.host import Host, number
 from exporter.collectors.system.names import (
     NETWORK_MTU_BYTES,
     NETWORK_RECEIVE_BYTES,
@@ -148,7 +148,7 @@ def network_devices(host: Host) -> Samples:
         raise NotApplicable("no network device in /sys/class/net")
     shown = _oldest(host, devices)
     yield NETWORK_DEVICES_LEFT_OUT(len(devices) - len(shown))
-    found = [(device, dict(zip(_FILES, attributes(f"{host.sysfs}/class/net/{device}", _FILES), strict=True)))
+    found = [(device, dict(zip(_FILES, host.sys_files(f"class/net/{device}", _FILES), strict=True)))
              for device in shown]  # fmt: skip
     for name, metric in _NUMBERS.items():
         for device, state in found:
@@ -238,37 +238,3 @@ def reading(name: str) -> Iterator[None]:
         yield
     except (ValueError, IndexError, KeyError) as problem:
         raise Trouble(f"/proc/net/{name} is not understood: {problem}") from problem
-
-
-def attributes(directory: str, names: Sequence[str]) -> list[str | None]:
-    """Return the files of a directory of /sys, None for each that is absent or has no value just now."""
-    # opened below their directory, files cost half of what a whole path costs
-    try:
-        at = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError):
-        return [None] * len(names)
-    try:
-        return [_attribute(name, at) for name in names]
-    finally:
-        os.close(at)
-
-
-def _attribute(name: str, at: int) -> str | None:
-    try:
-        handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=at)
-    except OSError:
-        return None
-    try:
-        return os.read(handle, 4096).decode("utf-8", "replace").strip()
-    except OSError:  # a driver's way to say that there is no value
-        return None
-    finally:
-        os.close(handle)
-
-
-def number(text: str | None) -> int | None:
-    """Return the number in a file of /sys, None where there is none."""
-    try:
-        return int(text, 0) if text else None
-    except ValueError:
-        return None
