@@ -2,15 +2,21 @@
 
 import heapq
 import itertools
+import math
+import operator
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from exporter.collector import Members, Read, Trouble
-from exporter.metric import Histogram, Metric, Sample, Value
+from exporter.metric import Histogram, Metric, Sample, Summary, Value
 
 OTHER: Final = "other"
 # A member leaves the top only when it falls this far behind, so that two near the edge do not take turns.
 _STEADINESS: Final = 1.25
+# So many vanished members are remembered at least.
+_REMEMBERED: Final = 1000
+
+_CUMULATIVE: Final = frozenset({"counter", "histogram", "summary"})
 
 Key = tuple[str, ...]
 
@@ -29,6 +35,7 @@ class Budget:
         top = read.members.top if read.members else 0
         self._gauges = _Top(top)
         self._counters = _Admission(top)
+        self._places: dict[Metric, tuple[int, ...] | None] = {}
 
     def fit(self, samples: Iterable[Sample]) -> tuple[tuple[Sample, ...], int]:
         """Return the samples within the budget, and how many members were cut."""
@@ -53,7 +60,7 @@ class Budget:
         )
 
     def _fold(self, samples: tuple[Sample, ...], members: Members) -> tuple[tuple[Sample, ...], int]:
-        keys = [_member(sample, members.labels) for sample in samples]
+        keys = [self._member(sample, members.labels) for sample in samples]
         present = {key for key in keys if key is not None}
         ranks = {key: sample.value for key, sample in zip(keys, samples, strict=True)
                  if key is not None and sample.metric.name == members.rank}  # fmt: skip
@@ -62,11 +69,13 @@ class Budget:
         kept: list[Sample] = []
         sums = _Sums()
         for key, sample in zip(keys, samples, strict=True):
-            cumulative = sample.metric.kind in ("counter", "histogram")
+            cumulative = sample.metric.kind in _CUMULATIVE
             if key is None or key in (admitted if cumulative else top):
                 kept.append(sample)
+                if cumulative:
+                    self._counters.note(sample)
             elif cumulative:
-                self._counters.count(key, _as_other(sample, members.labels))
+                self._counters.count(sample, _as_other(sample, members.labels))
             else:
                 sums.add(_as_other(sample, members.labels))
         self._counters.round_over(present)
@@ -74,16 +83,17 @@ class Budget:
         others = [Sample(*series, value) for series, value in (sums.values | self._counters.totals).items()]
         return (*kept, *others), len(present - top)
 
-
-def _member(sample: Sample, labels: Key) -> Key | None:
-    names = sample.metric.labels
-    if not all(label in names for label in labels):
-        return None
-    return tuple(sample.labels[names.index(label)] for label in labels)
+    def _member(self, sample: Sample, labels: Key) -> Key | None:
+        metric = sample.metric
+        if metric not in self._places:
+            has_all = set(labels) <= set(metric.labels)
+            self._places[metric] = tuple(map(metric.labels.index, labels)) if has_all else None
+        places = self._places[metric]
+        return None if places is None else tuple([sample.labels[place] for place in places])
 
 
 def _rank(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    return float(value) if isinstance(value, int | float) and value == value else 0.0  # NaN is in no order
 
 
 def _as_other(sample: Sample, labels: Key) -> Sample:
@@ -100,8 +110,9 @@ class _Top:
         self._inside: set[Key] = set()
 
     def choose(self, ranks: dict[Key, float]) -> set[Key]:
-        def weight(key: Key) -> tuple[float, Key]:
-            return ranks[key] * (_STEADINESS if key in self._inside else 1.0), key
+        def weight(key: Key) -> tuple[float, bool, Key]:
+            inside = key in self._inside
+            return ranks[key] * (_STEADINESS if inside else 1.0), inside, key
 
         candidates = [key for key in ranks if key != (OTHER,) * len(key)]
         self._inside = set(heapq.nlargest(self._size, candidates, key=weight))
@@ -112,51 +123,84 @@ Figures = tuple[float, ...]
 
 
 class _Admission:
-    """Which members of counters have series of their own, and what the others have counted."""
+    """Which members of counters have series of their own, and what the others have counted.
+
+    Members that vanish are remembered for a while: one that comes back brings its history, which is no increase.
+    """
 
     def __init__(self, top: int) -> None:
         self._size = top
         self._admitted: set[Key] = set()
-        self._refused: set[Key] = set()
+        self._refused: dict[Key, None] = {}  # in the order in which they were last seen
         self._first = True
-        self._last: dict[tuple[Key, Metric, Key], Figures] = {}
+        self._last: dict[tuple[Metric, Key], Figures] = {}
+        self._noted = 0
         self.totals: dict[tuple[Metric, Key], Value] = {}
 
     def choose(self, wanted: set[Key], present: set[Key]) -> set[Key]:
         self._admitted &= present  # one that vanished leaves its place to one never seen before
-        for key in sorted(wanted - self._refused - self._admitted):
+        for key in sorted(wanted - self._refused.keys() - self._admitted):
             if len(self._admitted) < self._size:
                 self._admitted.add(key)
         return self._admitted
 
-    def count(self, member: Key, sample: Sample) -> None:
-        """Add to the total of `other` what one member has counted since it was last seen."""
+    def note(self, sample: Sample) -> Figures | None:
+        """Remember what a member has counted; return what it had counted when it was last seen."""
+        series = (sample.metric, sample.labels)
+        before = self._last.pop(series, None)
         now = _figures(sample.value)
-        before = self._last.get((member, sample.metric, sample.labels))
+        if all(map(math.isfinite, now)):  # else it would spoil the total for ever
+            self._last[series] = now
+            self._noted += 1
+        return before
+
+    def count(self, sample: Sample, other: Sample) -> None:
+        """Add to `other` what a member that is not admitted has counted since it was last seen."""
+        now = _figures(sample.value)
+        before = self.note(sample)
+        if not all(map(math.isfinite, now)):
+            return
         if before is None:
             # what it counted before we first looked is history; born between two rounds, it counts from 0
-            before = now if self._first else (0.0,) * len(now)
-        elif any(new < old for new, old in zip(now, before, strict=False)):
-            before = (0.0,) * len(now)
-        self._last[(member, sample.metric, sample.labels)] = now
-        series = (sample.metric, sample.labels)
-        increase = [new - old for new, old in zip(now, before, strict=True)]
-        total = _figures(self.totals[series]) if series in self.totals else (0.0,) * len(now)
-        self.totals[series] = _like(sample.value, [old + new for old, new in zip(total, increase, strict=True)])
+            before = now if self._first else _nothing(now)
+        elif len(before) != len(now) or any(map(operator.lt, now, before)):
+            before = _nothing(now)
+        series = (other.metric, other.labels)
+        total = _figures(self.totals[series]) if series in self.totals else _nothing(now)
+        increase = map(operator.sub, now, before)
+        self.totals[series] = _like(sample.value, list(map(operator.add, total, increase)))
 
     def round_over(self, present: set[Key]) -> None:
         self._first = False
-        self._refused = present - self._admitted
-        self._last = {key: figures for key, figures in self._last.items() if key[0] in self._refused}
+        for key in sorted(present - self._admitted):
+            self._refused.pop(key, None)
+            self._refused[key] = None
+        _forget(self._refused, len(present))
+        _forget(self._last, self._noted)
+        self._noted = 0
+
+
+def _forget(memory: dict[Any, Any], present: int) -> None:
+    """Forget what was seen longest ago, of a memory much larger than what is there now."""
+    for key in list(itertools.islice(memory, max(0, len(memory) - 2 * present - _REMEMBERED))):
+        del memory[key]
+
+
+def _nothing(figures: Figures) -> Figures:
+    return (0.0,) * len(figures)
 
 
 def _figures(value: Value) -> Figures:
     if isinstance(value, Histogram):
         return (*(float(count) for _, count in value.buckets), float(value.count), value.sum)
+    if isinstance(value, Summary):  # its quantiles cannot be added up
+        return (float(value.count), value.sum)
     return (float(value),)
 
 
 def _like(model: Value, figures: list[float]) -> Value:
+    if isinstance(model, Summary):
+        return Summary((), int(figures[0]), figures[1])
     if not isinstance(model, Histogram):
         return figures[0]
     *counts, count, total = figures
@@ -172,11 +216,11 @@ class _Sums:
 
     def add(self, sample: Sample) -> None:
         fold, value = sample.metric.fold, sample.value
-        if fold == "drop" or isinstance(value, Histogram):
+        if fold == "drop" or isinstance(value, Histogram | Summary):
             return
         series = (sample.metric, sample.labels)
         before = self.values.get(series)
-        if before is None or isinstance(before, Histogram):
+        if before is None or isinstance(before, Histogram | Summary):
             self.values[series] = value
         elif fold == "sum":
             self.values[series] = before + value

@@ -105,8 +105,7 @@ _STARTED: Final = time.time()
 def about(snapshot: Snapshot, settings: TargetSettings, intervals: dict[str, float]) -> Iterator[Sample | None]:
     """Yield what the exporter says of one target: whether it is up, and how each read fared."""
     kind = snapshot.collector
-    if snapshot.up is not None:
-        yield TARGET_UP(snapshot.up, collector=kind)
+    yield TARGET_UP(snapshot.up, collector=kind)
     for outcome in snapshot.outcomes:
         name = outcome.read
         if outcome.status != "skipped":

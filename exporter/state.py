@@ -2,12 +2,11 @@
 
 import json
 import logging
-import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,12 @@ log = logging.getLogger(__name__)
 
 VERSION: Final = 1
 _FILE: Final = "state.sqlite"
-_SCHEMA: Final = "CREATE TABLE entry (shelf TEXT, key TEXT, value TEXT, PRIMARY KEY (shelf, key)) WITHOUT ROWID"
+# IF NOT EXISTS: the process may be killed between this and the noting of the version
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS entry (shelf TEXT, key TEXT, value TEXT, PRIMARY KEY (shelf, key)) WITHOUT ROWID"
+)
+# keys are kept as JSON: a file name may hold what is no UTF-8, and SQLite's text may not
+_INSERT: Final = "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)"
 
 Entry = tuple[str, str, str | None]
 
@@ -37,7 +41,8 @@ class Shelf:
         self._state.put(self._name, key, None if value is None else json.dumps(value, separators=(",", ":")))
 
     def keys(self) -> list[str]:
-        return sorted(key for shelf, key in self._state.entries if shelf == self._name)
+        # a copy at one stroke, as other threads put at any time
+        return sorted(key for shelf, key in list(self._state.entries) if shelf == self._name)
 
 
 class State:
@@ -84,15 +89,7 @@ class State:
     def _open(self, directory: Path) -> None:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path = directory / _FILE
-            try:
-                connection = _connect(path)
-            except sqlite3.DatabaseError as error:
-                if isinstance(error, sqlite3.OperationalError):
-                    raise
-                connection = _start_anew(path)
-            for shelf, key, value in connection.execute("SELECT shelf, key, value FROM entry"):
-                self.entries[(shelf, key)] = value
+            connection, self.entries = _opened(directory / _FILE)
         except (OSError, sqlite3.Error, StateError) as error:
             self.problem = f"{directory}: {error}"
             log.warning("the state is not kept: %s", self.problem)
@@ -101,11 +98,14 @@ class State:
         self._thread.start()
 
     def _write(self, connection: sqlite3.Connection) -> None:
+        left: dict[tuple[str, str], str | None] = {}  # what could not be written is tried again with what comes next
         while True:
             batch = [self._queue.get()]
             while not self._queue.empty():
                 batch.append(self._queue.get())
-            self._commit(connection, [item for item in batch if isinstance(item, tuple)])
+            left.update({item[:2]: item[2] for item in batch if isinstance(item, tuple)})
+            if self._commit(connection, left):
+                left.clear()
             for item in batch:
                 if isinstance(item, threading.Event):
                     item.set()
@@ -113,50 +113,71 @@ class State:
                 connection.close()
                 return
 
-    def _commit(self, connection: sqlite3.Connection, batch: Iterable[Entry]) -> None:
+    def _commit(self, connection: sqlite3.Connection, changes: Mapping[tuple[str, str], str | None]) -> bool:
         try:
             with connection:
-                for shelf, key, value in batch:
+                for (shelf, key), value in changes.items():
                     if value is None:
-                        connection.execute("DELETE FROM entry WHERE shelf = ? AND key = ?", (shelf, key))
+                        connection.execute("DELETE FROM entry WHERE shelf = ? AND key = ?", (shelf, json.dumps(key)))
                     else:
-                        connection.execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?)", (shelf, key, value))
+                        connection.execute(_INSERT, (shelf, json.dumps(key), value))
         except sqlite3.Error as error:
             if not self.problem:
                 log.warning("the state cannot be written: %s", error)
             self.problem = str(error)
-        else:
-            if self.problem:
-                log.info("the state can be written again")
-            self.problem = ""
+            return False
+        if self.problem:
+            log.info("the state can be written again")
+        self.problem = ""
+        return True
 
 
 class StateError(Exception):
     """The file is there and is not ours to write."""
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+Opened = tuple[sqlite3.Connection, dict[tuple[str, str], str]]
+
+
+def _opened(path: Path) -> Opened:
+    """Return the file's connection and all that is in it; a damaged file is put aside."""
+    try:
+        return _connect(path)
+    except sqlite3.OperationalError:  # locked, or out of reach
+        raise
+    except sqlite3.DatabaseError as error:
+        _put_aside(path, error)
+        return _connect(path)
+
+
+def _connect(path: Path) -> Opened:
+    path.touch(mode=0o600)
     connection = sqlite3.connect(path, timeout=1.0, check_same_thread=False, isolation_level="IMMEDIATE")
+    try:
+        _prepare(connection)
+        rows = connection.execute("SELECT shelf, key, value FROM entry")
+        return connection, {(shelf, json.loads(key)): value for shelf, key, value in rows}
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     # one process at a time: a second one sees the lock, runs without a state and says so
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > VERSION:
-        connection.close()
         raise StateError(f"written by a newer version of this program (format {version}, this one knows {VERSION})")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
     if version == 0:
-        with connection:
-            connection.execute(_SCHEMA)
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-    os.chmod(path, 0o600)
-    return connection
+        connection.execute(_SCHEMA)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
-def _start_anew(path: Path) -> sqlite3.Connection:
+def _put_aside(path: Path, error: Exception) -> None:
     aside = path.with_name(f"{_FILE}.damaged-{int(time.time())}")
     path.rename(aside)
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
-    log.warning("the state was damaged; it is kept as %s, and begun anew", aside.name)
-    return _connect(path)
+    log.warning("the state was damaged (%s); it is kept as %s, and begun anew", error, aside.name)

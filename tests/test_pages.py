@@ -1,0 +1,166 @@
+"""Pages: what each snapshot gives, made once; and what the exporter says of each target."""
+
+import gzip
+import subprocess
+from collections.abc import Callable
+
+from exporter.collector import Members, NotApplicable
+from exporter.metric import Metric, Samples
+from exporter.pages import Pages
+from exporter.snapshot import Snapshot
+from tests.engine import VALUE, Bench, Script, Session, gives, raises, series_of, settings
+
+SIZE = Metric("test_size_bytes", "gauge", "Size.", labels=("table",), source="the test")
+
+
+def by_promtool(page: str) -> tuple[int, bytes, bytes]:
+    checked = subprocess.run(
+        ["promtool", "check", "metrics"], input=page.encode(), capture_output=True, timeout=20, check=False
+    )
+    return checked.returncode, checked.stdout, checked.stderr
+
+
+def about(page: dict[str, str], name: str) -> dict[str, str]:
+    """Return the values of one of our own metrics by read."""
+    start = f'{name}{{collector="scripted",read="'
+    found = [(series.removeprefix(start), value) for series, value in page.items() if series.startswith(start)]
+    return {read.split('"')[0]: value for read, value in found}
+
+
+def tables(_: Session) -> Samples:
+    for number in range(5):
+        yield SIZE(number, table=f"t{number}")
+
+
+def test_a_page_of_two_targets(golden: Callable[[str, str], None]) -> None:
+    reads = {"good": gives("good", 1.5), "bad": raises(ValueError("x")), "none": raises(NotApplicable("no table"))}
+    one = Script(reads, intervals={"good": 60})
+    two = Script({"good": gives("good"), "tables": tables}, members={"tables": Members(("table",), 2, SIZE.name)})
+
+    def refuse() -> None:
+        raise OSError("refused")
+
+    down = Script({"good": gives("good")}, connecting=refuse)
+    with Bench(settings(one, "one"), settings(two, "two", max_age=3.0), settings(down, "down")) as bench:
+        snapshots = bench.read(bench.targets(), 5)
+        page = bench.pages.page(bench.targets(), snapshots, labelled=True, zipped=False).decode()
+    golden("engine_targets.prom", page)
+    assert by_promtool(page) == (0, b"", b"")
+
+
+def test_what_is_said_of_each_read_and_what_is_not_known_is_not() -> None:
+    with Bench() as bench:
+
+        def slow(_: Session) -> Samples:
+            bench.clock.now += 0.5
+            yield VALUE(1, read="ok")
+
+        script = Script(
+            {"ok": slow, "bad": raises(ValueError("x")), "skip": raises(NotApplicable("x")), "hung": gives("hung")},
+            intervals={"ok": 60},
+        )
+        gate = bench.gate()
+        script.reads = {
+            **script.reads,
+            "hung": lambda _: iter([VALUE(gate.wait(20), read="hung")]),
+            "left": gives("left"),
+        }
+        bench.apply([settings(script, timeout=60)])
+        page = bench.page(0.1)
+        assert about(page, "runbook_exporter_read_success") == {"ok": "1", "bad": "0", "hung": "0", "left": "0"}
+        assert about(page, "runbook_exporter_read_skipped")["skip"] == "1"
+        assert about(page, "runbook_exporter_read_duration_seconds") == {
+            "ok": "0.5"
+        }  # no time is told of what did not run
+        assert about(page, "runbook_exporter_read_last_success_timestamp_seconds") == {"ok": repr(bench.clock.now)}
+        assert about(page, "runbook_exporter_read_interval_seconds") == dict.fromkeys(
+            ("bad", "skip", "hung", "left"), "5.0"
+        ) | {"ok": "60"}
+        assert about(page, "runbook_exporter_read_members_cut") == {}
+
+
+def test_the_interval_of_a_background_target_is_its_own() -> None:
+    with Bench(settings(Script({"a": gives("a")}), interval=600.0)) as bench:
+        snapshot = bench.targets()[0].run_now()
+        snapshot.done.result(5)
+        assert about(bench.page(), "runbook_exporter_read_interval_seconds") == {"a": "600.0"}
+
+
+def test_what_was_cut_is_said() -> None:
+    script = Script({"tables": tables}, members={"tables": Members(("table",), 2, SIZE.name)})
+    with Bench(settings(script)) as bench:
+        page = bench.page()
+        assert about(page, "runbook_exporter_read_members_cut") == {"tables": "3"}
+        assert page['test_size_bytes{table="other",target="t"}'] == "3"
+
+
+def test_a_page_of_the_same_snapshots_is_made_once() -> None:
+    pages = Pages()
+    with Bench(settings(Script({"a": gives("a")}))) as bench:
+        targets, snapshots = bench.targets(), bench.read(bench.targets(), 5)
+        assert pages.kept(snapshots, labelled=True, zipped=False) is None
+        page = pages.page(targets, snapshots, labelled=True, zipped=False)
+        assert pages.page(targets, snapshots, labelled=True, zipped=False) is page
+        assert pages.kept(snapshots, labelled=True, zipped=False) is page
+        assert pages.kept(snapshots, labelled=True, zipped=True) is None
+        zipped = pages.page(targets, snapshots, labelled=True, zipped=True)
+        assert gzip.decompress(zipped) == page
+        assert pages.page(targets, snapshots, labelled=True, zipped=True) is zipped
+        bench.advance(10)
+        assert pages.kept(bench.read(targets, 5), labelled=True, zipped=False) is None
+
+
+def test_without_the_label_target_the_page_says_the_same() -> None:
+    with Bench(settings(Script({"a": gives("a")}))) as bench:
+        snapshots = bench.read(bench.targets(), 5)
+        plain = bench.pages.page(bench.targets(), snapshots, labelled=False, zipped=False).decode()
+        labelled = bench.pages.page(bench.targets(), snapshots, labelled=True, zipped=False).decode()
+    assert plain == labelled.replace(',target="t"', "")
+    assert series_of(plain)['test_value{read="a"}'] == "1"
+
+
+def test_the_host_has_no_label_target_and_what_is_said_of_it_has() -> None:
+    with Bench(settings(Script({"a": gives("a")}), "host")) as bench:
+        page = bench.page()
+    assert page['test_value{read="a"}'] == "1"
+    assert page['runbook_target_up{collector="scripted",target="host"}'] == "1"
+
+
+def test_few_pages_are_kept_and_what_vanished_is_forgotten() -> None:
+    shown = ["a", "b"]
+
+    def changing(_: Session) -> Samples:
+        for name in shown:
+            yield VALUE(1, read=name)
+
+    with Bench(settings(Script({"x": changing}))) as bench:
+        for number in range(30):
+            bench.advance(10)
+            shown[:] = [f"series {number}"]
+            assert f'test_value{{read="series {number}",target="t"}}' in bench.page()
+        pages = bench.pages
+        assert len(pages._pages) <= 8
+        prefixes = pages._rendered["t", True].prefixes[0]
+        assert [labels for parts in prefixes.values() for labels in parts] == [("series 29",)]
+        pages.keep_only({"t"})
+        assert list(pages._rendered) == [("t", True)]
+        pages.keep_only(set())
+        assert pages._rendered == {}
+
+
+def test_each_snapshot_is_rendered_once() -> None:
+    quick, slow = Script({"a": gives("a")}), Script({"b": gives("b")})
+    with Bench(settings(quick, "quick"), settings(slow, "slow", max_age=1000)) as bench:
+        bench.page()
+        before = bench.pages._rendered["slow", True].blocks
+        rendered = bench.pages._rendered["quick", True].blocks
+        bench.advance(10)
+        bench.page()
+        assert bench.pages._rendered["slow", True].blocks is before
+        assert bench.pages._rendered["quick", True].blocks is not rendered
+
+
+def test_the_page_of_nothing_is_empty() -> None:
+    nothing: list[Snapshot] = []
+    assert Pages().page([], nothing, labelled=True, zipped=False) == b""
+    assert gzip.decompress(Pages().page([], nothing, labelled=True, zipped=True)) == b""

@@ -1,0 +1,270 @@
+"""What outlives a restart, a kill, and damage."""
+
+import logging
+import random
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from exporter.state import VERSION, State
+from tests.support import until
+
+FILE = "state.sqlite"
+ODD_KEYS = ["", "a", "é\n", "\udc80.log", "\0", '"', "日本"]
+
+
+def reopened(directory: Path) -> State:
+    state = State(directory)
+    assert state.problem == ""
+    return state
+
+
+def content(directory: Path) -> dict[tuple[str, str], str]:
+    state = reopened(directory)
+    state.close()
+    return state.entries
+
+
+def test_what_was_put_is_there_after_a_restart(tmp_path: Path) -> None:
+    state = reopened(tmp_path)
+    shelf = state.shelf("target a")
+    for key in ODD_KEYS:
+        shelf.put(key, {"key": key, "number": 1.5, "list": [None, True, "\udcff"]})
+    assert shelf.get("a")["number"] == 1.5
+    assert state.flush()
+    state.close()
+    again = reopened(tmp_path)
+    assert again.shelf("target a").keys() == sorted(ODD_KEYS)
+    assert [again.shelf("target a").get(key)["key"] for key in ODD_KEYS] == ODD_KEYS
+    assert again.shelf("target a").get("a")["list"] == [None, True, "\udcff"]
+    assert again.shelf("target b").keys() == []
+    again.close()
+
+
+def test_closing_writes_what_was_put(tmp_path: Path) -> None:
+    state = reopened(tmp_path)
+    state.shelf("s").put("k", 1)
+    state.close()
+    assert content(tmp_path) == {("s", "k"): "1"}
+
+
+def test_none_forgets(tmp_path: Path) -> None:
+    state = reopened(tmp_path)
+    state.shelf("s").put("k", 1)
+    state.shelf("s").put("k", None)
+    state.shelf("s").put("never", None)
+    assert state.shelf("s").get("k") is None
+    state.close()
+    assert content(tmp_path) == {}
+
+
+def test_an_equal_value_writes_nothing(tmp_path: Path) -> None:
+    state = reopened(tmp_path)
+    state.shelf("s").put("k", {"a": 1})
+    assert state.flush()
+    wal = tmp_path / f"{FILE}-wal"
+    size = wal.stat().st_size
+    state.shelf("s").put("k", {"a": 1})
+    assert state.flush()
+    assert wal.stat().st_size == size
+    state.shelf("s").put("k", {"a": 2})
+    assert state.flush()
+    assert wal.stat().st_size > size
+    state.close()
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    state = reopened(tmp_path / "deep" / "down")
+    state.shelf("s").put("k", 1)
+    assert state.flush()
+    for path in (tmp_path / "deep" / "down").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert stat.S_IMODE((tmp_path / "deep" / "down").stat().st_mode) == 0o700
+    state.close()
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from exporter.state import State
+state = State(Path(sys.argv[1]))
+assert not state.problem, state.problem
+shelf = state.shelf("s")
+number = int(shelf.get("number") or 0)
+while True:
+    number += 1
+    shelf.put("number", number)
+    shelf.put(f"text {number % 50}", str(number) * 200)
+    if number % 3 == 0:
+        assert state.flush()
+        print(number, flush=True)
+"""
+
+
+def test_a_kill_loses_nothing_that_was_confirmed(tmp_path: Path) -> None:
+    for round in range(10):
+        # the first is killed as early as can be, when the file may be half made
+        least = 0 if round == 0 else random.randrange(1, 40)
+        with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            confirmed = [int(process.stdout.readline()) for _ in range(least)]
+            if not least:
+                until((tmp_path / FILE).exists)
+            process.send_signal(signal.SIGKILL)
+            confirmed += [int(line) for line in process.stdout if line.endswith(b"\n")]
+        state = reopened(tmp_path)
+        assert int(state.shelf("s").get("number") or 0) >= max(confirmed, default=0)
+        state.close()
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]  # nothing was taken for damaged
+
+
+@pytest.mark.parametrize("damage", ["no database", "a torn page"])
+def test_a_damaged_file_is_kept_aside_and_begun_anew(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = reopened(tmp_path)
+    for number in range(500):
+        state.shelf("s").put(str(number), "x" * 100)
+    state.close()
+    path = tmp_path / FILE
+    good = path.read_bytes()
+    bad = b"garbage" * 1000 if damage == "no database" else good[:8192] + b"\xff" * 8192 + good[16384:]
+    path.write_bytes(bad)
+    with caplog.at_level(logging.WARNING):
+        state = reopened(tmp_path)
+    assert state.entries == {}
+    assert "damaged" in caplog.text
+    (aside,) = tmp_path.glob("state.sqlite.damaged-*")
+    assert aside.read_bytes() == bad
+    state.shelf("s").put("k", 1)
+    state.close()
+    assert content(tmp_path) == {("s", "k"): "1"}
+
+
+def test_a_half_made_file_is_finished(tmp_path: Path) -> None:
+    content(tmp_path)
+    with sqlite3.connect(tmp_path / FILE) as connection:  # as a kill between making the table and noting the version
+        connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    state = reopened(tmp_path)
+    state.shelf("s").put("k", 1)
+    assert state.flush()
+    state.close()
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.execute("CREATE TABLE future (x)")
+    connection.commit()
+    connection.close()
+    before = (tmp_path / FILE).read_bytes()
+    state = State(tmp_path)
+    assert "newer version" in state.problem
+    state.shelf("s").put("k", 1)
+    assert not state.flush()
+    state.close()
+    assert (tmp_path / FILE).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_where_it_cannot_be_written_the_process_runs_on_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    with caplog.at_level(logging.WARNING):
+        state = State(tmp_path / "file" / "state")
+    assert "Not a directory" in state.problem
+    assert "the state is not kept" in caplog.text
+    state.shelf("s").put("k", 1)
+    assert state.shelf("s").get("k") == 1
+    assert not state.flush()
+    state.close()
+
+
+def test_without_a_directory_it_forgets() -> None:
+    state = State(None)
+    assert state.problem == "no storage path is set"
+    state.shelf("s").put("k", 1)
+    assert state.shelf("s").get("k") == 1
+    state.close()
+
+
+SECOND = """
+import sys
+from pathlib import Path
+from exporter.state import State
+print(State(Path(sys.argv[1])).problem)
+"""
+
+
+def test_a_second_process_runs_without_and_says_so(tmp_path: Path) -> None:
+    state = reopened(tmp_path)
+    second = subprocess.run(
+        [sys.executable, "-c", SECOND, str(tmp_path)], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert "locked" in second.stdout
+    state.shelf("s").put("k", 1)
+    assert state.flush()
+    state.close()
+    assert content(tmp_path) == {("s", "k"): "1"}
+
+
+def test_a_full_disk_loses_nothing_once_there_is_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state = reopened(tmp_path)
+    shelf = state.shelf("s")
+    shelf.put("before", 1)
+    assert state.flush()
+    connection = _connection(state)
+    connection.execute("PRAGMA max_page_count = 1")  # what SQLite itself calls full
+    with caplog.at_level(logging.INFO):
+        for number in range(200):
+            shelf.put(f"k{number}", "x" * 200)
+        assert not state.flush()
+        assert "full" in state.problem
+        shelf.put("more", 1)
+        assert not state.flush()
+        connection.execute("PRAGMA max_page_count = 100000")
+        shelf.put("last", 1)
+        assert state.flush()
+    assert state.problem == ""
+    assert [record.getMessage() for record in caplog.records] == [
+        "the state cannot be written: database or disk is full", "the state can be written again",
+    ]  # fmt: skip
+    state.close()
+    assert len(content(tmp_path)) == 203
+
+
+def _connection(state: State) -> sqlite3.Connection:
+    assert state._thread is not None
+    connection = state._thread._args[0]  # type: ignore[attr-defined]
+    assert isinstance(connection, sqlite3.Connection)
+    return connection
+
+
+def test_keys_can_be_listed_while_others_put(tmp_path: Path) -> None:
+    state = State(None)
+    stop = threading.Event()
+
+    def put() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            state.shelf("s").put(str(number % 5000), number)
+            state.shelf("s").put(str((number + 2500) % 5000), None)
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    try:
+        until(lambda: len(state.entries) > 1000)
+        for _ in range(200):
+            assert state.shelf("s").keys()
+    finally:
+        stop.set()
+        thread.join()
