@@ -16,6 +16,7 @@ _STEADINESS: Final = 1.25
 # So many vanished members are remembered at least.
 _REMEMBERED: Final = 1000
 
+_END: Final = object()
 _CUMULATIVE: Final = frozenset({"counter", "histogram", "summary"})
 
 Key = tuple[str, ...]
@@ -37,10 +38,11 @@ class Budget:
         self._counters = _Admission(top)
         self._places: dict[Metric, tuple[int, ...] | None] = {}
 
-    def fit(self, samples: Iterable[Sample]) -> tuple[tuple[Sample, ...], int]:
-        """Return the samples within the budget, and how many members were cut."""
-        taken = tuple(itertools.islice(samples, self._ceiling() + 1))
-        if len(taken) > self._ceiling():
+    def fit(self, samples: Iterable[Sample | None]) -> tuple[tuple[Sample, ...], int]:
+        """Return the samples within the budget, and how many members were cut; None is no sample."""
+        given = iter(samples)
+        taken = tuple(filter(None, itertools.islice(given, self._ceiling())))
+        if next(given, _END) is not _END:
             raise self._overflow()
         if self._members is None:
             return taken, 0
@@ -146,20 +148,21 @@ class _Admission:
 
     def note(self, sample: Sample) -> Figures | None:
         """Remember what a member has counted; return what it had counted when it was last seen."""
+        now = _figures(sample.value)
+        if not all(map(math.isfinite, now)):  # it would spoil the total for ever
+            return None
         series = (sample.metric, sample.labels)
         before = self._last.pop(series, None)
-        now = _figures(sample.value)
-        if all(map(math.isfinite, now)):  # else it would spoil the total for ever
-            self._last[series] = now
-            self._noted += 1
+        self._last[series] = now
+        self._noted += 1
         return before
 
     def count(self, sample: Sample, other: Sample) -> None:
         """Add to `other` what a member that is not admitted has counted since it was last seen."""
         now = _figures(sample.value)
-        before = self.note(sample)
         if not all(map(math.isfinite, now)):
             return
+        before = self.note(sample)
         if before is None:
             # what it counted before we first looked is history; born between two rounds, it counts from 0
             before = now if self._first else _nothing(now)

@@ -1,5 +1,6 @@
 """What the exporter says of itself, and of each target."""
 
+import functools
 import os
 import platform
 import sys
@@ -15,7 +16,7 @@ from exporter import __version__
 from exporter.collector import Collector, NotApplicable, read
 from exporter.config import TargetSettings
 from exporter.metric import Sample, Samples, counter, gauge, info
-from exporter.snapshot import Snapshot
+from exporter.snapshot import Snapshot, Status
 from exporter.state import State
 
 TARGET_UP = gauge(
@@ -108,15 +109,22 @@ def about(snapshot: Snapshot, settings: TargetSettings, intervals: dict[str, flo
     yield TARGET_UP(snapshot.up, collector=kind)
     for outcome in snapshot.outcomes:
         name = outcome.read
-        if outcome.status != "skipped":
-            yield READ_SUCCESS(outcome.status == "ok", collector=kind, read=name)
-        yield READ_SKIPPED(outcome.status == "skipped", collector=kind, read=name)
+        yield from _standing(kind, name, outcome.status, intervals.get(name) or settings.interval or settings.max_age)
         yield READ_DURATION(outcome.duration or None, collector=kind, read=name)  # 0: it was not begun
-        yield READ_INTERVAL(intervals.get(name) or settings.interval or settings.max_age, collector=kind, read=name)
         if outcome.cut:
             yield READ_CUT(outcome.cut, collector=kind, read=name)
     for name, when in snapshot.last_success.items():
         yield READ_LAST_SUCCESS(when, collector=kind, read=name)
+
+
+@functools.lru_cache(maxsize=4096)  # the same round after round
+def _standing(kind: str, read: str, status: Status, interval: float) -> tuple[Sample | None, ...]:
+    """Return the samples of a read that only change with its outcome."""
+    return (
+        READ_SUCCESS(None if status == "skipped" else status == "ok", collector=kind, read=read),
+        READ_SKIPPED(status == "skipped", collector=kind, read=read),
+        READ_INTERVAL(interval, collector=kind, read=read),
+    )
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
 from exporter.collector import NotApplicable, Read, Trouble
-from exporter.metric import Sample
+from exporter.metric import Sample, Samples
 from exporter.secret import redact
 
 Status = Literal["ok", "skipped", "failed"]
@@ -63,7 +63,7 @@ class Snapshot:
         return itertools.chain(*(outcome.samples for outcome in self.outcomes), self.facts)
 
 
-Shape = Callable[[Read, Iterable[Sample]], tuple[tuple[Sample, ...], int]]
+Shape = Callable[[Read, Samples], tuple[tuple[Sample, ...], int]]
 """Brings the samples of a read inside its budget of series, and says how many members were cut."""
 
 
@@ -122,7 +122,7 @@ class Round:
             if last is not None and _still_holds(read, last, now):
                 outcome = last
             else:
-                samples, cut = shape(read, _present(read.function(self._session)))
+                samples, cut = shape(read, read.function(self._session))
                 outcome = Outcome(read.name, "ok", now, self._clock.monotonic() - begun, samples, cut=cut)
             self._admit(outcome.samples)
         except NotApplicable as error:
@@ -151,10 +151,6 @@ class Round:
 
 def _still_holds(read: Read, last: Outcome, now: float) -> bool:
     return read.interval is not None and last.status != "failed" and 0 <= now - last.time < read.interval
-
-
-def _present(samples: Iterable[Sample | None]) -> Iterable[Sample]:
-    return (sample for sample in samples if sample is not None)
 
 
 def _first_twice(series: list[tuple[Any, ...]], before: set[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Iterable
 from typing import Any
 
 from exporter.backoff import Backoff
@@ -10,7 +9,7 @@ from exporter.budget import Budget
 from exporter.collector import Collector, Read
 from exporter.config import TargetSettings
 from exporter.knowledge import Knowledge
-from exporter.metric import Sample
+from exporter.metric import Sample, Samples
 from exporter.pace import Pace
 from exporter.snapshot import Clock, Round, Snapshot
 from exporter.state import Shelf
@@ -129,7 +128,7 @@ class Target:
                 self._changed.wait(wait)
             return None
 
-    def _fit(self, read: Read, samples: Iterable[Sample]) -> tuple[tuple[Sample, ...], int]:
+    def _fit(self, read: Read, samples: Samples) -> tuple[tuple[Sample, ...], int]:
         return self._budgets[read.name].fit(samples)
 
     def _end(self, round: Round) -> None:

@@ -115,7 +115,7 @@ def test_a_sandbox_may_forbid_to_ask_the_clock(
             ctypes.set_errno(code)
             return -1
 
-    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: Refusing())
+    monkeypatch.setattr(kernel, "_libc", Refusing)
     with pytest.raises(kind, match=os.strerror(code)):
         samples(kernel.timex, LIVE)
 

@@ -1,13 +1,14 @@
 """What the system is and how its clock goes: names and versions, clock sources, adjtimex, file handles, entropy."""
 
 import errno
+import functools
 import os
 import re
 import shlex
 import struct
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from exporter.collector import NotApplicable, Trouble, read
 from exporter.collectors.system.host import Host
@@ -152,12 +153,19 @@ def clocksource(host: Host) -> Samples:
             yield CLOCKSOURCE_CURRENT(1, device=device, clocksource=host.sys(f"{directory}/{name}/current_clocksource"))
 
 
+@functools.cache
+def _libc() -> Any:
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
 def _adjtimex() -> tuple[int, tuple[int, ...]]:
     """Ask the kernel for the state of its clock and the figures of struct timex; the modes stay 0: nothing is set."""
     import ctypes
 
     buffer = ctypes.create_string_buffer(_TIMEX.size)
-    state = int(ctypes.CDLL(None, use_errno=True).adjtimex(buffer))
+    state = int(_libc().adjtimex(buffer))
     if state < 0:
         raise _refusal(ctypes.get_errno())
     return state, _TIMEX.unpack(buffer.raw)
