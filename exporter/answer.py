@@ -43,12 +43,19 @@ def as_json(value: Any, status: int = 200) -> Answer:
 
 def accepts_gzip(header: str) -> bool:
     """Return whether an Accept-Encoding header allows gzip."""
-    for item in header.split(","):
-        name, _, parameters = item.strip().partition(";")
-        if name.strip().lower() in ("gzip", "*"):
-            quality = parameters.replace(" ", "").lower()
-            return not (quality.startswith("q=0") and not quality.strip("q=0."))
-    return False
+    weights = {name.strip(): _weight(rest) for name, _, rest in
+               (item.partition(";") for item in header.lower().split(","))}  # fmt: skip
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0
 
 
 def seconds_for_page(header: str, offset: float) -> float:

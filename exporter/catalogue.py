@@ -1,13 +1,14 @@
 """The catalogue of metrics: every declaration, for `metrics`, `explain` and docs/metrics.md."""
 
 import difflib
-import importlib
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from exporter import selfmetrics
 from exporter.collector import Collector, find, kinds
+from exporter.config import HOST_COLLECTOR
 from exporter.metric import CATALOGUE, Metric, Pattern
 
 Declared = Metric | Pattern
@@ -20,23 +21,29 @@ def collectors() -> dict[str, type[Collector[Any]]]:
 
 def by_collector() -> dict[str, list[Declared]]:
     """Return the metrics of each collector, in the order of their names."""
-    modules = {kind: _modules(collector) for kind, collector in collectors().items()}
-    owners = {
-        id(value): kind
-        for kind, names in modules.items()
-        for name in names
-        for value in vars(importlib.import_module(name)).values()
-        if isinstance(value, Metric | Pattern)
-    }
-    found: dict[str, list[Declared]] = {kind: [] for kind in modules}
+    owners = {id(metric): kind for kind, collector in collectors().items() for metric in _declared_by(collector)}
+    found: dict[str, list[Declared]] = {kind: [] for kind in collectors()}
     for name in sorted(CATALOGUE):
         metric = CATALOGUE[name]
         found[owners[id(metric)]].append(metric)
     return found
 
 
-def _modules(collector: type[Collector[Any]]) -> list[str]:
-    return [collector.__module__, *(group.__name__ for group in collector.groups)]
+def _declared_by(collector: type[Collector[Any]]) -> Iterator[Declared]:
+    """Yield every metric in the modules of a collector: its file, or the files of its folder."""
+    home = collector.__module__
+    for name in [name for name in sys.modules if name == home or name.startswith(f"{home}.")]:
+        yield from _metrics_in(list(vars(sys.modules[name]).values()))
+
+
+def _metrics_in(value: object) -> Iterator[Declared]:
+    if isinstance(value, Metric | Pattern):
+        yield value
+    elif isinstance(value, Mapping) and value is not CATALOGUE:
+        yield from _metrics_in(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _metrics_in(item)
 
 
 def as_json(metrics: dict[str, list[Declared]]) -> list[dict[str, Any]]:
@@ -50,17 +57,17 @@ def as_json(metrics: dict[str, list[Declared]]) -> list[dict[str, Any]]:
 
 def find_metric(name: str, metrics: dict[str, list[Declared]]) -> tuple[str, Declared] | None:
     """Return the collector and the declaration of a metric, also by a series' name or one that a pattern covers."""
-    stems = [name] + [name.removesuffix(suffix) for suffix in ("_bucket", "_sum", "_count") if name.endswith(suffix)]
-    for stem in stems:
-        for kind, group in metrics.items():
-            for metric in group:
-                if metric.name == stem or (isinstance(metric, Pattern) and _covers(metric.name, stem)):
-                    return kind, metric
-    return None
+    everything = [(kind, metric) for kind, group in metrics.items() for metric in group]
+    found = [pair for pair in everything if pair[1].name == name] or [
+        pair for pair in everything if _covers(pair[1], name)
+    ]
+    return max(found, key=lambda pair: len(pair[1].name), default=None)  # of patterns the closest
 
 
-def _covers(pattern: str, name: str) -> bool:
-    return re.fullmatch(pattern.replace("*", "[a-zA-Z0-9_]+"), name) is not None
+def _covers(metric: Declared, series: str) -> bool:
+    stem = re.escape(metric.name).replace(r"\*", "[a-zA-Z0-9_]+")
+    suffix = "_(bucket|sum|count)" if metric.kind == "histogram" else ""
+    return re.fullmatch(stem + suffix, series) is not None
 
 
 def nearest(name: str, metrics: dict[str, list[Declared]]) -> list[str]:
@@ -74,15 +81,19 @@ def explain(kind: str, metric: Declared) -> str:
     fields = [
         ("type", metric.kind),
         ("unit", metric.unit or "none"),
-        ("labels", ", ".join(metric.labels) or "none"),
+        ("labels", ", ".join([*metric.labels, *_target_label(kind)]) or "none"),
         ("source", metric.source),
         ("collector", kind),
-        ("of targets", "host and exporter carry no label `target`; the series of every other target do"),
     ]
     if metric.fact:
         fields.append(("fact", "it stays on the page when its target cannot be read"))
     lines = [metric.name, "", f"  {metric.help}", "", *(f"  {name + ':':<12}{text}" for name, text in fields)]
     return "\n".join(lines)
+
+
+def _target_label(kind: str) -> list[str]:
+    """Return the label that the series of configured targets carry besides those declared."""
+    return [] if kind in (HOST_COLLECTOR, selfmetrics.Exporter.kind) else ["target (on /metrics)"]
 
 
 def as_markdown(metrics: dict[str, list[Declared]]) -> str:

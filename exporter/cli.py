@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from exporter import __version__
+from exporter import __version__, logs
 from exporter.config import ConfigError
-from exporter.service import Overrides, load, serve
+from exporter.service import Overrides, give_up_stdout, load, serve
 
 _DESCRIPTION: Final = """\
 Watches what an operations guide tells a person to check, and shows it to Prometheus.
@@ -34,16 +34,26 @@ COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = parser().parse_args(_with_command(given))
+    logs.setup("text", "error")  # until a configuration says otherwise; a crash is told without secrets from here on
+    try:
+        try:
+            return _run(given)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:  # `runbook-exporter metrics | head`
+        give_up_stdout()
+        return 0
+
+
+def _run(arguments: list[str]) -> int:
+    options = parser().parse_args(_with_command(arguments))
     command: Run = options.command
     try:
         return command(options)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
-    except BrokenPipeError:  # `runbook-exporter metrics | head`
-        sys.stderr.close()
-        return 0
 
 
 def _with_command(arguments: list[str]) -> list[str]:
@@ -74,8 +84,8 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(command=run)
         return command
 
-    _add_serve(add("serve", _serve, "serve metrics until stopped (the default)",
-                   "SIGHUP loads the configuration anew; SIGTERM ends it when running requests are answered."))  # fmt: skip
+    more = "SIGHUP loads the configuration anew; SIGTERM ends it when running requests are answered."
+    _add_serve(add("serve", _serve, "serve metrics until stopped (the default)", more))
     check = add("check", _check, "say whether a configuration is right, without touching what it names")
     check.add_argument("file", nargs="?", metavar="FILE", help="the configuration")
     _add_config_file(check)

@@ -1,7 +1,6 @@
 """The endpoints: which address answers what."""
 
 import asyncio
-import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -20,11 +19,10 @@ from exporter.selfmetrics import Exporter
 from exporter.snapshot import Snapshot
 from exporter.target import Target
 
-log = logging.getLogger(__name__)
-
 Handler = Callable[[HTTPServerRequest], Awaitable[Answer]]
 _TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
-_HOST = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
+_ORIGIN: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
 
 
 class Endpoints:
@@ -47,11 +45,13 @@ class Endpoints:
             "/targets": (("GET", "HEAD"), self._targets),
             "/-/healthy": (("GET", "HEAD"), self._alive),
             "/-/ready": (("GET", "HEAD"), self._alive),
-            "/-/reload": (("POST", "PUT"), self._reload_now),
+            "/-/reload": (("POST",), self._reload_now),
         }
 
     async def answer(self, request: HTTPServerRequest) -> Answer:
         """Return the answer to a request; what is not an endpoint is 404."""
+        if not request.path.startswith("/"):
+            request.path = _ORIGIN.sub("", request.path, count=1) or "/"  # a proxy's form: http://host/path
         route = self.routes.get(request.path)
         if route is None:
             return text(f"there is nothing at this address; the endpoints are {' '.join(self.routes)}", 404)
@@ -64,10 +64,11 @@ class Endpoints:
 
     async def _metrics(self, request: HTTPServerRequest) -> Answer:
         collect, exclude = arguments(request, "collect[]"), arguments(request, "exclude[]")
-        known = {*kinds(), Exporter.kind}
-        unknown = sorted({*collect, *exclude} - known)
-        if unknown:
-            return text(f"no such collector: {', '.join(unknown)}; there are {', '.join(sorted(known))}", 400)
+        if collect or exclude:
+            known = {*kinds(), Exporter.kind}
+            unknown = sorted({*collect, *exclude} - known)
+            if unknown:
+                return text(f"no such collector: {', '.join(unknown)}; there are {', '.join(sorted(known))}", 400)
         return await self._page(self._board.select(collect, exclude), request, labelled=True)
 
     async def _probe(self, request: HTTPServerRequest) -> Answer:
@@ -80,7 +81,9 @@ class Endpoints:
         return await self._page([target], request, labelled=False)
 
     async def _discovery(self, request: HTTPServerRequest) -> Answer:
-        host = request.host if _HOST.fullmatch(request.host or "") else self.web.listen_address
+        host = request.headers.get("Host", "")
+        if not _HOST.fullmatch(host):
+            return text("the header Host must name this exporter: it is what Prometheus is told to scrape", 400)
         return as_json(discovery.groups(self._board.targets(), host, request.protocol))
 
     async def _page(self, targets: Sequence[Target], request: HTTPServerRequest, *, labelled: bool) -> Answer:

@@ -3,10 +3,10 @@
 import json
 import time
 from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import Future
 
 from exporter.board import Board
-from exporter.config import Config
+from exporter.config import Config, TargetSettings
 from exporter.pages import Pages
 from exporter.selfmetrics import Telemetry
 from exporter.service import targets_of
@@ -35,14 +35,14 @@ def read_once(config: Config, names: Sequence[str] = ()) -> tuple[list[Target], 
     return targets, snapshots
 
 
-def _await(done: Any, deadline: float) -> None:
+def _await(done: Future[None], deadline: float) -> None:
     try:
         done.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
         return  # view() tells it as the target's own timeout
 
 
-def _chosen(config: Config, names: Sequence[str]) -> list[Any]:
+def _chosen(config: Config, names: Sequence[str]) -> list[TargetSettings]:
     known = {settings.name: settings for settings in targets_of(config)}
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -16,6 +16,10 @@ _PAGES_KEPT: Final = 8  # one for each filter in use, and for each kind of answe
 _GZIP_LEVEL: Final = 1
 
 
+_Snapshots = tuple[Snapshot, ...]
+_Filter = tuple[object, ...]
+
+
 @dataclass(slots=True)
 class _Rendered:
     snapshot: Snapshot | None = None
@@ -28,25 +32,29 @@ class Pages:
 
     def __init__(self) -> None:
         self._rendered: dict[tuple[str, bool], _Rendered] = {}
-        self._pages: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+        self._pages: OrderedDict[_Filter, tuple[_Snapshots, bytes]] = OrderedDict()
 
     def kept(self, snapshots: Sequence[Snapshot], *, labelled: bool, zipped: bool) -> bytes | None:
-        """Return the page of exactly these snapshots if it was made before."""
-        return self._pages.get((labelled, zipped, *snapshots))
+        """Return the page of exactly these snapshots if it is the last one made of their targets."""
+        kept, page = self._pages.get(_filter(snapshots, labelled, zipped), ((), b""))
+        return page if kept and kept == tuple(snapshots) else None
 
     def page(self, targets: Sequence[Target], snapshots: Sequence[Snapshot], *, labelled: bool, zipped: bool) -> bytes:
         """Return the page of these snapshots; `labelled` with the label `target`, `zipped` by gzip."""
-        key = (labelled, zipped, *snapshots)
-        page = self._pages.get(key)
+        page = self.kept(snapshots, labelled=labelled, zipped=zipped)
         if page is None:
             page = self._make(targets, snapshots, labelled, zipped)
-            self._pages[key] = page
-            while len(self._pages) > _PAGES_KEPT:
-                self._pages.popitem(last=False)
+            self._keep(_filter(snapshots, labelled, zipped), tuple(snapshots), page)
         return page
 
+    def _keep(self, key: _Filter, snapshots: _Snapshots, page: bytes) -> None:
+        self._pages[key] = snapshots, page
+        self._pages.move_to_end(key)
+        while len(self._pages) > _PAGES_KEPT:
+            self._pages.popitem(last=False)
+
     def _make(self, targets: Sequence[Target], snapshots: Sequence[Snapshot], labelled: bool, zipped: bool) -> bytes:
-        plain = self._pages.get((labelled, False, *snapshots)) if zipped else None
+        plain = self.kept(snapshots, labelled=labelled, zipped=False) if zipped else None
         if plain is None:
             blocks = [self._blocks(target, snapshot, labelled)
                       for target, snapshot in zip(targets, snapshots, strict=True)]  # fmt: skip
@@ -73,3 +81,7 @@ class Pages:
             )
             rendered.snapshot, rendered.blocks, rendered.prefixes = snapshot, (own, ours), (own_prefixes, our_prefixes)
         return rendered.blocks
+
+
+def _filter(snapshots: Sequence[Snapshot], labelled: bool, zipped: bool) -> _Filter:
+    return (labelled, zipped, *(snapshot.target for snapshot in snapshots))

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -26,7 +27,13 @@ from exporter.state import State
 
 log = logging.getLogger(__name__)
 
-_DRAIN_SECONDS: Final = 5.0
+# Longer than a target has by default; and with _CLOSE_SECONDS shorter than the 10 s after which Docker kills.
+_DRAIN_SECONDS: Final = 6.0
+_CLOSE_SECONDS: Final = 2.0
+
+
+class CannotListenError(Exception):
+    """The listening address cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,11 @@ def _replaced(settings: Any, **given: Any) -> Any:
 
 def load(path: str | None, overrides: Overrides) -> Config:
     """Return the configuration in force; ConfigError says what is wrong with it."""
-    return overrides.onto(configuration.load(path))
+    config = overrides.onto(configuration.load(path))
+    problems = [f"--web.{name.replace('_', '-')} {text}" for name, text in config.web.check()]
+    if problems:  # of the command line: the file was checked before
+        raise ConfigError(*problems)
+    return config
 
 
 def targets_of(config: Config) -> list[TargetSettings]:
@@ -84,10 +95,10 @@ class Service:
     def reload(self) -> str:
         """Load the configuration anew; on error keep the one in force, and return what is wrong."""
         with self._reloading:
+            self.telemetry.reload_successful = False
             try:
                 config = load(self._path, self._overrides)
             except ConfigError as error:
-                self.telemetry.reload_successful = False
                 for problem in error.problems:
                     log.error("the new configuration is refused: %s", problem)
                 return str(error)
@@ -99,31 +110,39 @@ class Service:
             log.warning("%s", warning)
         if config.web.listen_address != self.config.web.listen_address or config.storage != self.config.storage:
             log.warning("a new web.listen_address or storage.path takes effect at the next start")
+        self.board.apply(targets_of(config))
         logs.setup(config.log.format, config.log.level)
         self.config = config
         self.endpoints.web = config.web
-        self.board.apply(targets_of(config))
         self.pages.keep_only({target.name for target in targets_of(config)})
         self.telemetry.reload_successful = True
         self.telemetry.reload_time = time.time()
         log.info("watching %d targets", len(self.board.targets()))
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; SIGHUP reloads. Raises OSError where the address cannot be had."""
+        """Serve until SIGTERM or SIGINT; SIGHUP reloads."""
         stop = asyncio.Event()
-        addresses = self.server.listen(*split_address(self.config.web.listen_address))
-        self._apply(self.config)
         _handle_signals(stop, self.reload)
-        for line in greeting(addresses[0]):
-            print(line, flush=True)
+        addresses = self._listen()
+        self._apply(self.config)
+        log.info("listening on %s", ", ".join(addresses))
+        if self.config.log.format == "text":  # else what reads it expects JSON, on standard output as well
+            say(greeting(addresses[0]))
         _settle_memory()
         await stop.wait()
         log.info("stopping")
         await self.server.drain(_DRAIN_SECONDS)
+        # while the loop is there to be told of rounds that end now
+        await asyncio.get_running_loop().run_in_executor(None, self.board.close, _CLOSE_SECONDS)
+
+    def _listen(self) -> list[str]:
+        try:
+            return self.server.listen(*split_address(self.config.web.listen_address))
+        except OSError as error:
+            raise CannotListenError(error.strerror or str(error)) from error
 
     def close(self) -> None:
-        """Let go of every target and of the state."""
-        self.board.close()
+        """Let go of the state."""
         self.state.close()
 
 
@@ -150,9 +169,16 @@ def split_address(address: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def greeting(address: str) -> list[str]:
+def reachable(address: str) -> str:
+    """Return an address that Prometheus can be told: of every interface, the name of this machine."""
+    host, port = split_address(address)
+    return f"{socket.gethostname()}:{port}" if host in ("0.0.0.0", "::") else address  # noqa: S104  # compared only
+
+
+def greeting(bound: str) -> str:
     """Return what a person who has just started it wants to read."""
-    return [
+    address = reachable(bound)
+    lines = [
         f"runbook-exporter is at http://{address}/",
         "",
         "Have Prometheus scrape it with these lines under scrape_configs: in prometheus.yml:",
@@ -161,8 +187,21 @@ def greeting(address: str) -> list[str]:
         "    scrape_interval: 15s",
         "    static_configs:",
         f"      - targets: ['{address}']",
-        "",
     ]
+    return "\n".join(lines) + "\n"
+
+
+def say(text: str) -> None:
+    """Print the text; where nobody reads standard output any more, go on without it."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        give_up_stdout()
+
+
+def give_up_stdout() -> None:
+    """Have what is still to be printed go nowhere; Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def serve(path: str | None, overrides: Overrides) -> int:
@@ -175,9 +214,9 @@ def serve(path: str | None, overrides: Overrides) -> int:
         asyncio.run(service.run())
     except KeyboardInterrupt:
         pass
-    except OSError as error:
+    except CannotListenError as error:
         print(
-            f"cannot listen on {config.web.listen_address}: {error.strerror or error}\n"
+            f"cannot listen on {config.web.listen_address}: {error}\n"
             "Stop what has the address, or choose another: --web.listen-address=127.0.0.1:10421",
             file=sys.stderr,
         )

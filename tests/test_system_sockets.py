@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from exporter.collector import NotApplicable, Read, Trouble
-from exporter.collectors.system import HostSettings, sockets
+from exporter.collectors.system import HostSettings, connections, sockets
 from exporter.collectors.system.host import Host
 from exporter.exposition import label_part, render
 from exporter.metric import Sample
@@ -24,8 +24,8 @@ FIXTURE = Path(__file__).parent / "fixtures" / "host" / "proc"
 READS = {
     sockets.netstat: ("net/snmp", "net/netstat", "net/snmp6"),
     sockets.sockstat: ("net/sockstat", "net/sockstat6"),
-    sockets.tcp_states: ("net/tcp", "net/tcp6"),
-    sockets.udp_queues: ("net/udp", "net/udp6"),
+    connections.tcp_states: ("net/tcp", "net/tcp6"),
+    connections.udp_queues: ("net/udp", "net/udp6"),
     sockets.softnet: ("net/softnet_stat",),
     sockets.conntrack: ("net/stat/nf_conntrack",),
 }
@@ -42,7 +42,7 @@ def values(read: Read, procfs: Path | str) -> dict[str, float]:
 
 
 def tcp(state: str, procfs: str = "/proc") -> float:
-    return values(sockets.tcp_states, procfs)[f'node_tcp_connection_states{{state="{state}"}}']
+    return values(connections.tcp_states, procfs)[f'node_tcp_connection_states{{state="{state}"}}']
 
 
 def copy_of(tmp_path: Path, without: str = "") -> Path:
@@ -153,7 +153,7 @@ def test_tcp_sockets_are_seen_as_they_come_and_go(procfs: str, family: socket.Ad
 
 def test_netlink_and_files_agree_with_psutil() -> None:
     def agree() -> bool:
-        over_netlink, from_files = values(sockets.tcp_states, "/proc"), values(sockets.tcp_states, "/proc/self")
+        over_netlink, from_files = values(connections.tcp_states, "/proc"), values(connections.tcp_states, "/proc/self")
         counted = [connection.status for connection in psutil.net_connections("tcp")]
         return over_netlink == from_files and all(
             tcp(state) == counted.count(name)
@@ -165,17 +165,17 @@ def test_netlink_and_files_agree_with_psutil() -> None:
 
 
 def test_a_state_without_sockets_is_a_true_zero() -> None:
-    assert set(values(sockets.tcp_states, "/proc")) == set(values(sockets.tcp_states, FIXTURE))
+    assert set(values(connections.tcp_states, "/proc")) == set(values(connections.tcp_states, FIXTURE))
     assert tcp("syn_recv") == 0
 
 
 def test_more_sockets_than_can_be_counted_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "_MOST_SOCKETS", 1)
+    monkeypatch.setattr(connections, "_MOST_SOCKETS", 1)
     with ExitStack() as stack:
         for _ in range(2):
             stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         stack.enter_context(pytest.raises(Trouble, match="more than 1 TCP sockets"))
-        samples(sockets.tcp_states, "/proc")
+        samples(connections.tcp_states, "/proc")
 
 
 def test_where_netlink_is_not_permitted_the_files_are_read() -> None:
@@ -184,7 +184,7 @@ def test_where_netlink_is_not_permitted_the_files_are_read() -> None:
         pytest.skip("the number of the system call `socket` is not known here")
     script = f"""
 import ctypes, socket, struct
-from exporter.collectors.system import HostSettings, sockets
+from exporter.collectors.system import HostSettings, connections, sockets
 from exporter.collectors.system.host import Host
 # seccomp: load the call; is it `socket`? load its family; is it AF_NETLINK? EPERM, else allow
 rules = [(0x20, 0, 0, 0), (0x15, 0, 3, {number}), (0x20, 0, 0, 16), (0x15, 0, 1, 16),
@@ -198,7 +198,7 @@ try:
     socket.socket(socket.AF_NETLINK)
 except PermissionError:
     with socket.create_server(("127.0.0.1", 0)):
-        found = sockets.tcp_states.function(Host("/proc", "/sys", "/", HostSettings()))
+        found = connections.tcp_states.function(Host("/proc", "/sys", "/", HostSettings()))
         print({{sample.labels[0]: sample.value for sample in found}}["listen"])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -209,10 +209,10 @@ def test_datagrams_that_nobody_reads_are_seen() -> None:
     key = 'node_udp_queues{ip="v4",queue="rx"}'
     with socket.socket(type=socket.SOCK_DGRAM) as reader, socket.socket(type=socket.SOCK_DGRAM) as writer:
         reader.bind(("127.0.0.1", 0))
-        before = values(sockets.udp_queues, "/proc")[key]
+        before = values(connections.udp_queues, "/proc")[key]
         for _ in range(5):
             writer.sendto(b"x" * 1000, reader.getsockname())
-        until(lambda: values(sockets.udp_queues, "/proc")[key] >= before + 5000)
+        until(lambda: values(connections.udp_queues, "/proc")[key] >= before + 5000)
 
 
 def test_counters_of_the_kernel_move_with_real_traffic() -> None:

@@ -50,6 +50,7 @@ def _groups() -> tuple[ModuleType, ...]:
 
         return (portable,)
     from exporter.collectors.system import (
+        connections,
         cpu,
         disk,
         filesystem,
@@ -63,7 +64,7 @@ def _groups() -> tuple[ModuleType, ...]:
         textfile,
     )  # fmt: skip
 
-    return cpu, memory, filesystem, disk, raid, network, sockets, kernel, sensors, hardware, textfile
+    return cpu, memory, filesystem, disk, raid, network, sockets, connections, kernel, sensors, hardware, textfile
 
 
 class System(Collector[Host]):

@@ -1,15 +1,12 @@
-"""Sockets and what the kernel does for them: protocol counters, TCP states, queues, connection tracking."""
+"""What the kernel counts of its network: protocols, sockets in use, packets processed, connections tracked."""
 
 import functools
 import os
 import re
-import socket
-import struct
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Final
 
-from exporter.collector import NotApplicable, Trouble, read
+from exporter.collector import NotApplicable, read
 from exporter.collectors.system.host import Host
 from exporter.collectors.system.network import has_net_file, net_file, net_place, reading
 from exporter.metric import Metric, Samples, counter, gauge, pattern
@@ -33,27 +30,6 @@ _NETSTAT_FIELDS: Final = re.compile(
 SOCKSTAT = pattern("node_sockstat_*", "gauge", "Sockets: the figure *.", source="/proc/net/sockstat and sockstat6")
 SOCKSTAT_BYTES = pattern(
     "node_sockstat_*_bytes", "gauge", "Sockets: the figure *, in bytes.", source="/proc/net/sockstat"
-)
-
-TCP_CONNECTION_STATES = gauge(
-    "node_tcp_connection_states",
-    "TCP sockets by state, and the bytes that wait in the queues of those that do not listen.",
-    labels=("state",),
-    source="netlink sock_diag, or /proc/net/tcp and tcp6",
-)
-# In the order of the kernel's numbers, which begin at 1.
-_TCP_STATES: Final = (
-    "established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time_wait", "close", "close_wait", "last_ack",
-    "listen", "closing",
-)  # fmt: skip
-_LISTEN: Final = 10
-_MOST_SOCKETS: Final = 500_000  # a second or so of work
-
-UDP_QUEUES = gauge(
-    "node_udp_queues",
-    "Bytes that wait in the queues of UDP sockets.",
-    labels=("ip", "queue"),
-    source="/proc/net/udp and udp6",
 )
 
 
@@ -160,88 +136,6 @@ def sockstat(host: Host) -> Samples:
                 yield SOCKSTAT.named(part)(int(value))
                 if name == "mem":  # in pages
                     yield SOCKSTAT_BYTES.named(part)(int(value) * _PAGE)
-
-
-@read
-def tcp_states(host: Host) -> Samples:
-    """TCP sockets by state, over netlink, or from /proc/net/tcp and tcp6 where it is not permitted."""
-    by_state, sent, received = _tcp(host)
-    for state, name in enumerate(_TCP_STATES, 1):
-        yield TCP_CONNECTION_STATES(by_state[state], state=name)
-    yield TCP_CONNECTION_STATES(received, state="rx_queued_bytes")
-    yield TCP_CONNECTION_STATES(sent, state="tx_queued_bytes")
-
-
-def _tcp(host: Host) -> tuple[list[int], int, int]:
-    if host.procfs == "/proc":  # netlink speaks of our own network, which elsewhere may not be the host's
-        with suppress(OSError):
-            return _count(_tcp_by_netlink())
-    return _count(line for name in ("tcp", "tcp6") for line in _socket_lines(host, name))
-
-
-def _count(sockets: Iterable[tuple[int, int, int]]) -> tuple[list[int], int, int]:
-    by_state = [0] * 256
-    all_sent = all_received = 0
-    for state, sent, received in sockets:
-        by_state[state] += 1
-        if state != _LISTEN:  # whose figures are connections, not bytes
-            all_sent += sent
-            all_received += received
-    return by_state, all_sent, all_received
-
-
-# struct inet_diag_req behind a struct nlmsghdr, from linux/inet_diag.h. The older request, TCPDIAG_GETSOCK, as it
-# answers for IPv4 and IPv6 in one walk over the kernel's table, which is most of the work.
-_TCPDIAG_GETSOCK, _REQUEST_DUMP, _SOCK_DIAG = 18, 0x301, 4
-_TCP_REQUEST = struct.pack(
-    "=IHHII4B48xII", 76, _TCPDIAG_GETSOCK, _REQUEST_DUMP, 1, 0, socket.AF_INET, 0, 0, 0, 0xFFE, 0
-)
-_TCP_ANSWER = struct.Struct("=IH10xxB54xII")  # length and type; state, rqueue and wqueue of struct inet_diag_msg
-_CONTROL = struct.Struct("=IH10xi")  # length, type and error of netlink's own messages, whose types are below these
-_FIRST_ANSWER: Final = 16
-
-
-def _tcp_by_netlink() -> Iterator[tuple[int, int, int]]:
-    seen = 0
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as link:
-        link.send(_TCP_REQUEST)
-        while seen <= _MOST_SOCKETS:
-            part = link.recv(1 << 17)
-            offset, last = 0, len(part) - _TCP_ANSWER.size
-            while offset <= last:
-                length, kind, state, received, sent = _TCP_ANSWER.unpack_from(part, offset)
-                if kind < _FIRST_ANSWER:
-                    break
-                yield state, sent, received
-                offset += (length + 3) & ~3
-                seen += 1
-            if offset < len(part):  # the end, or an error
-                _, _, error = _CONTROL.unpack_from(part, offset)
-                if error:
-                    raise OSError(-error, os.strerror(-error))
-                return
-    raise Trouble(f"there are more than {_MOST_SOCKETS:,} TCP sockets")
-
-
-def _socket_lines(host: Host, name: str) -> Iterator[tuple[int, int, int]]:
-    if name.endswith("6") and not has_net_file(host, name):
-        return
-    with reading(name):
-        _, *lines = net_file(host, name).splitlines()
-        for line in lines:
-            _, _, _, state, queues, _ = line.split(None, 5)
-            sent, received = queues.split(":")
-            yield int(state, 16), int(sent, 16), int(received, 16)
-
-
-@read
-def udp_queues(host: Host) -> Samples:
-    """Bytes that wait in the queues of UDP sockets, from /proc/net/udp and udp6."""
-    for name, ip in (("udp", "v4"), ("udp6", "v6")):
-        if name == "udp" or has_net_file(host, name):
-            _, sent, received = _count(_socket_lines(host, name))
-            yield UDP_QUEUES(sent, ip=ip, queue="tx")
-            yield UDP_QUEUES(received, ip=ip, queue="rx")
 
 
 @read

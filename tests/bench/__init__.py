@@ -1,0 +1,1 @@
+"""`make bench`: what a scrape costs, beside Debian's prometheus-node-exporter in the same run."""

@@ -1,0 +1,29 @@
+"""The machine on which the benchmark runs, and the versions that it compares."""
+
+import os
+import platform
+from pathlib import Path
+
+from exporter import __version__
+from tests.bench.processes import node_exporter_version
+
+
+def describe() -> dict[str, str]:
+    """Return what has to be known to compare the figures with those of another run."""
+    return {
+        "cores": str(os.cpu_count()),
+        "CPU": _cpu_model(),
+        "kernel": platform.release(),
+        "Python": platform.python_version(),
+        "runbook-exporter": __version__,
+        "prometheus-node-exporter": node_exporter_version(),
+        "load average before": f"{os.getloadavg()[0]:.2f}",
+    }
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()

@@ -1,0 +1,157 @@
+"""Processes that serve pages, and what they cost."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from exporter.collectors.system import HostSettings
+from tests.support import until
+
+ROOT: Final = Path(__file__).parents[2]
+NODE_EXPORTER: Final = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
+
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
+_HOST = HostSettings()
+# What it has to be told to look at the same things as this exporter does by default.
+PARITY: Final = (
+    "--collector.tcpstat",
+    "--collector.netclass.ignore-invalid-speed",
+    "--collector.netdev.device-exclude=^$",
+    f"--collector.filesystem.mount-points-exclude={_HOST.mount_points_exclude}",
+    f"--collector.filesystem.fs-types-exclude={_HOST.fs_types_exclude}",
+    f"--collector.diskstats.device-exclude={_HOST.disk_devices_exclude}",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes of memory: resident, and with what is shared counted in proportion."""
+
+    resident: int
+    proportional: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that serves pages at http://127.0.0.1:<port><path>."""
+
+    name: str
+    pid: int
+    port: int
+    path: str = "/metrics"
+
+    def page(self, path: str | None = None) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path or self.path}", timeout=60) as answer:
+            return str(answer.read(), "utf-8")
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU time spent so far, by its children too."""
+        return sum(map(_cpu, _family(self.pid)))
+
+    def memory(self) -> Memory:
+        fields = [_memory(pid) for pid in _family(self.pid)]
+        return Memory(sum(memory.resident for memory in fields), sum(memory.proportional for memory in fields))
+
+    def threads(self) -> int:
+        return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in _family(self.pid))
+
+
+@contextmanager
+def running(name: str, command: Sequence[str], port: int, log: Path, path: str = "/metrics") -> Iterator[Running]:
+    """Run a server for as long as the block lasts."""
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+    server = Running(name, process.pid, port, path)
+    try:
+        until(lambda: _answers(server, process, log), 30)
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def exporter(
+    directory: Path, config: str = "", *, name: str = "exporter", module: str = "exporter", path: str = "/metrics"
+) -> Iterator[Running]:
+    """Run this exporter; `module` is what starts it."""
+    place = directory / name
+    place.mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", module, f"--web.listen-address=127.0.0.1:{port}", f"--storage.path={place}"]
+    if config:
+        (place / "config.yml").write_text(config, encoding="utf-8")
+        command.append(f"--config.file={place / 'config.yml'}")
+    with running(name, command, port, place / "log", path) as server:
+        yield server
+
+
+@contextmanager
+def node_exporter(directory: Path, *options: str, name: str = "node_exporter") -> Iterator[Running]:
+    """Run prometheus-node-exporter, which has to be installed."""
+    assert NODE_EXPORTER is not None, "install prometheus-node-exporter"
+    port = free_port()
+    command = [NODE_EXPORTER, f"--web.listen-address=127.0.0.1:{port}", *PARITY, *options]
+    with running(name, command, port, directory / f"{name}.log") as server:
+        yield server
+
+
+def node_exporter_version() -> str:
+    """Return its version, or what stands for it where it is not installed."""
+    if NODE_EXPORTER is None:
+        return "not installed"
+    done = subprocess.run([NODE_EXPORTER, "--version"], capture_output=True, text=True, check=True)
+    words = (done.stdout or done.stderr).split()
+    return words[words.index("version") + 1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(server: Running, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, f"{server.name} has ended: {log.read_text(errors='replace')[-2000:]}"
+    try:
+        return bool(server.page())
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def _family(pid: int) -> list[int]:
+    """Return the process and its descendants."""
+    found = [pid]
+    for parent in found:  # grows while it is walked
+        for task in Path(f"/proc/{parent}/task").iterdir():
+            found.extend(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def _cpu(pid: int) -> float:
+    # the CPU clock of another process, as clock_getcpuclockid(3) makes it: in nanoseconds, dead threads counted
+    own = time.clock_gettime((~pid << 3) | 2)
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    of_dead_children = int(fields[13]) + int(fields[14])
+    return own + of_dead_children / _TICKS
+
+
+def _memory(pid: int) -> Memory:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kilobytes = {line.split()[0]: int(line.split()[1]) for line in lines[1:]}
+    return Memory(kilobytes["Rss:"] * 1024, kilobytes["Pss:"] * 1024)

@@ -1,0 +1,63 @@
+"""`make bench` runs through and reports every row; what it measures is not judged here."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.bench.processes import NODE_EXPORTER, ROOT
+from tests.bench.report import Goal
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    figures = tmp_path_factory.mktemp("bench") / "figures.json"
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--json", str(figures)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout, json.loads(figures.read_text())
+
+
+def test_every_server_has_every_figure(run: tuple[str, dict[str, Any]]) -> None:
+    _, figures = run
+    theirs = {"theirs", "theirs same"} if NODE_EXPORTER else set()
+    assert figures["servers"].keys() == {"fresh", "default", "same"} | theirs
+    for server in figures["servers"].values():
+        assert server["series"] > 50
+        assert server["bytes"] > server["bytes_gzip"] > 500
+        assert 0 < server["p50_ms"] <= server["p99_ms"]
+        assert server["cpu_ms"] > 0
+        assert server["idle_cpu_ms_per_s"] >= 0
+        assert server["resident_bytes"] > server["proportional_bytes"] > 2**20
+        assert server["threads"] > 1
+
+
+def test_loads_and_sizes_are_measured(run: tuple[str, dict[str, Any]]) -> None:
+    _, figures = run
+    servers = 2 if NODE_EXPORTER else 1
+    assert len(figures["clients"]) == len(figures["crowd"]) == servers
+    assert all(pages["per_second"] > 0 for pages in figures["clients"].values())
+    assert all(0 < crowd["p50_ms"] <= crowd["p99_ms"] for crowd in figures["crowd"].values())
+    assert list(figures["large"]) == ["1000", "10000", "100000"]
+    sizes = [page["bytes_gzip"] for page in figures["large"].values()]
+    assert sizes == sorted(sizes)
+
+
+def test_the_report_shows_each_goal_and_whether_it_is_met(run: tuple[str, dict[str, Any]]) -> None:
+    report, figures = run
+    assert len(figures["goals"]) == 8
+    for goal in figures["goals"]:
+        row = next(line for line in report.splitlines() if line.startswith(f"| {goal['name']} |"))
+        assert row.endswith({True: "| met |", False: "| MISSED |", None: "| - |"}[goal["met"]])
+    assert (Path(ROOT) / ".bench" / "report.md").read_text() == report
+
+
+@pytest.mark.parametrize(
+    ("measured", "at_least", "met"),
+    [(9.0, False, True), (11.0, False, False), (11.0, True, True), (9.0, True, False), (None, True, None)],
+)
+def test_a_goal_is_met_on_its_side_of_the_figure(measured: float | None, at_least: bool, met: bool | None) -> None:
+    assert Goal("goal", 10.0, measured, "ms", at_least).met() is met

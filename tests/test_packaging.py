@@ -1,0 +1,117 @@
+"""The package as it is installed: built, put into an environment of its own, run from elsewhere."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from exporter import __version__
+from tests.process import ROOT, command
+
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "exporter").rglob("*.py")
+    if path.name != "__main__.py"
+)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--quiet", "--wheel-dir", str(folder)]
+    subprocess.run(build, check=True, timeout=110, cwd=folder)
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the scripts of a fresh environment with the wheel; its dependencies are those of the tests."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder / "env", symlinks=True)
+    paths = sysconfig.get_paths(vars={"base": str(folder / "env"), "platbase": str(folder / "env")})
+    site, scripts = Path(paths["purelib"]), Path(paths["scripts"])
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--ignore-installed",  # else it takes this project out of the environment of the tests
+        "--prefix",
+        str(folder / "env"),
+        str(wheel),
+    ]
+    subprocess.run(install, check=True, timeout=110, cwd=folder)
+    script = scripts / "runbook-exporter"
+    _, _, body = script.read_text(encoding="utf-8").partition("\n")
+    script.write_text(f"#!{scripts / 'python'}\n{body}", encoding="utf-8")
+    dependencies = site / "dependencies"
+    dependencies.mkdir()
+    for name in ("tornado", "psutil", "yaml"):
+        (dependencies / name).symlink_to(Path(sysconfig.get_paths()["purelib"]) / name)
+    (site / "dependencies.pth").write_text(f"{dependencies}\n", encoding="utf-8")
+    return scripts
+
+
+def run(installed: Path, *arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    environ = {"PATH": os.environ["PATH"], "HOME": str(cwd)}
+    return subprocess.run(
+        [installed / "runbook-exporter", *arguments], env=environ, cwd=cwd, text=True, capture_output=True, timeout=30,
+        check=False,
+    )  # fmt: skip
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = archive.namelist()
+        metadata = archive.read(next(name for name in names if name.endswith("METADATA"))).decode()
+    assert {name.partition("/")[0] for name in names} == {"exporter", f"runbook_exporter-{__version__}.dist-info"}
+    assert "exporter/py.typed" in names
+    assert "exporter/collectors/system/cpu.py" in names
+    assert not [name for name in names if "__pycache__" in name or "tests" in name]
+    assert f"Version: {__version__}\n" in metadata
+
+
+def test_the_installed_command_works_from_anywhere(installed: Path, tmp_path: Path) -> None:
+    assert run(installed, "--version", cwd=tmp_path).stdout == f"runbook-exporter {__version__}\n"
+    once = run(installed, "once", cwd=tmp_path)
+    assert once.returncode == 0, once.stderr
+    assert "\nnode_load1 " in once.stdout
+    metrics = run(installed, "metrics", cwd=tmp_path)
+    assert (metrics.returncode, metrics.stderr) == (0, "")
+    assert " node_load1 " in metrics.stdout
+
+
+def test_the_installed_code_is_not_that_of_the_repository(installed: Path, tmp_path: Path) -> None:
+    script = "import exporter; print(exporter.__file__)"
+    shown = subprocess.run(
+        [installed / "python", "-c", script], cwd=tmp_path, text=True, capture_output=True, check=True
+    )
+    assert Path(shown.stdout.strip()).is_relative_to(installed.parent)
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_every_module_can_be_imported_where_there_is_no_linux(platform: str) -> None:
+    script = f"""
+import importlib, os, sys
+import asyncio, logging, multiprocessing, signal, socket, sqlite3, subprocess, tempfile  # what Python chose for itself
+import concurrent.futures, ctypes, psutil, tornado.httpserver, tornado.ioloop, tornado.netutil, yaml
+sys.platform = {platform!r}
+for name in ("resource", "fcntl", "pwd", "grp", "termios", "pty", "syslog"):
+    sys.modules[name] = None  # as if it did not exist
+for name in {MODULES!r}:
+    if name.startswith("exporter.collectors.system.") and not name.endswith(".portable"):
+        continue  # groups of reads for Linux; the collector itself chooses
+    importlib.import_module(name)
+print([name for name in sys.modules if name.startswith("exporter.collectors.system.")])
+"""
+    ended = command(program=("-c", script))
+    assert ended.returncode == 0, ended.stderr
+    assert "exporter.collectors.system.portable" in ended.stdout
+    assert "exporter.collectors.system.cpu" not in ended.stdout
