@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ class _Rendered:
 
 
 class Pages:
-    """Renders pages; only one thread at a time may call page(), any may call kept()."""
+    """Renders pages, one at a time, and keeps what can be used again."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._rendered: dict[tuple[str, bool], _Rendered] = {}
         self._pages: OrderedDict[_Filter, tuple[_Snapshots, bytes]] = OrderedDict()
 
@@ -41,11 +43,16 @@ class Pages:
 
     def page(self, targets: Sequence[Target], snapshots: Sequence[Snapshot], *, labelled: bool, zipped: bool) -> bytes:
         """Return the page of these snapshots; `labelled` with the label `target`, `zipped` by gzip."""
-        page = self.kept(snapshots, labelled=labelled, zipped=zipped)
-        if page is None:
-            page = self._make(targets, snapshots, labelled, zipped)
-            self._keep(_filter(snapshots, labelled, zipped), tuple(snapshots), page)
-        return page
+        with self._lock:
+            page = self.kept(snapshots, labelled=labelled, zipped=zipped)
+            if page is None:
+                page = self._make(targets, snapshots, labelled, zipped)
+                self._keep(_filter(snapshots, labelled, zipped), tuple(snapshots), page)
+            return page
+
+    def busy(self) -> bool:
+        """Tell whether another thread renders just now."""
+        return self._lock.locked()
 
     def _keep(self, key: _Filter, snapshots: _Snapshots, page: bytes) -> None:
         self._pages[key] = snapshots, page

@@ -58,6 +58,10 @@ class Snapshot:
     facts: tuple[Sample, ...] = ()
     last_success: Mapping[str, float] = field(default_factory=dict)
 
+    def series(self) -> int:
+        """Return how many series the target gave, a histogram being one."""
+        return sum(len(outcome.samples) for outcome in self.outcomes) + len(self.facts)
+
     def samples(self) -> Iterable[Sample]:
         """Yield what the target says of itself, without what the exporter says of the target."""
         return itertools.chain(*(outcome.samples for outcome in self.outcomes), self.facts)
