@@ -181,5 +181,5 @@ def _many(place: Path, series: int) -> Iterator[Running]:
         f"targets: {{many: {{collector: many, series: {series}, series_limit: {series}, max_age: 0s}}}}\n"
     )
     path = "/metrics?collect%5B%5D=many"
-    with exporter(place, config, name=f"{series} series", module="tests.bench.many", path=path) as server:
+    with exporter(place, config, name=f"{series} series", module="tests.plugged", path=path) as server:
         yield server

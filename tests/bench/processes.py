@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from exporter.collectors.system import HostSettings
+from tests.process import free_port
 from tests.support import until
 
 ROOT: Final = Path(__file__).parents[2]
@@ -118,12 +118,6 @@ def node_exporter_version() -> str:
     done = subprocess.run([NODE_EXPORTER, "--version"], capture_output=True, text=True, check=True)
     words = (done.stdout or done.stderr).split()
     return words[words.index("version") + 1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(server: Running, process: subprocess.Popen[bytes], log: Path) -> bool:
