@@ -94,7 +94,8 @@ def _target_section(check: dict[str, str], target: Target, snapshot: Snapshot, n
     name = escape(settings.name)
     about = ". ".join(part for part in (health.message(snapshot), snapshot.fix) if part)
     return f"""<section id="{name}"><h2>{name} {_state(check["status"])}</h2>
-<p class="dim">{escape(settings.description)} {escape(settings.collector)}, read {rhythm}, given up after
+<p>{escape(settings.description)}</p>
+<p class="dim">{escape(settings.collector)}, read {rhythm}, given up after
 {settings.timeout:g} s</p><p>{escape(about)}</p>
 <div class="wide"><table><thead><tr><th>read</th><th>outcome</th><th class="less">last success</th>
 <th class="n">series</th><th class="n less">time</th><th>what it is, or why not</th></tr></thead>
