@@ -69,7 +69,7 @@ def test_collect_and_exclude_choose_by_collector(exporter: Exporter) -> None:
 def test_unknown_collector_is_refused_with_the_names_there_are(exporter: Exporter, parameter: str) -> None:
     answer = exporter.get(f"/metrics?{parameter}=nope&{parameter}=fake")
     assert answer.status_code == 400
-    assert answer.text == "no such collector: nope; there are exporter, fake, system\n"
+    assert answer.text == "no such collector: nope; there are exporter, fake, many, system\n"
 
 
 def test_probe_gives_one_target_without_a_target_label(exporter: Exporter) -> None:

@@ -165,4 +165,5 @@ def test_a_broken_pipe_does_not_end_the_process() -> None:
     )
     with os.fdopen(writing, "wb") as pipe:
         run = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=pipe, text=True, check=False)
-    assert (run.returncode, run.stdout) == (0, "alive\n")
+    assert run.stdout == "alive\n"
+    assert run.returncode in (0, 120)  # 120: at the very end Python itself could not flush a standard stream
