@@ -1,5 +1,6 @@
 """The configuration: a YAML file to validated, frozen settings; nothing else reads it."""
 
+import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from exporter.binder import bind, bind_keys, check, entries_of, unknown
 from exporter.collector import Collector, find, kinds
 from exporter.models import Config, HostTarget, LogSettings, StorageSettings, TargetSettings, WebSettings
 from exporter.setting import Key, keys
-from exporter.source import Source, below, nearest, short, text_of
+from exporter.source import Source, below, nearest, one_of, short, text_of
 from exporter.yamltree import MAX_BYTES, BrokenError, Map, Node, is_null, parse
 
 __all__ = [
@@ -149,12 +150,13 @@ def _check_name(source: Source, line: int, path: str, name: str) -> None:
 
 def _kind(source: Source, target: Node, path: str, collectors: Collectors) -> str | None:
     choice = [kind for kind in collectors if kind != HOST_COLLECTOR]
-    entry = entries_of(source, target, path).get("collector")
-    if entry is None:
-        expected = f"expected one of {', '.join(sorted(choice)) or '(none is installed)'}"
-        source.problem(target.line, below(path, "collector"), f"is missing; {expected}")
+    entries = entries_of(source, target, path)
+    if "collector" not in entries:
+        source.problem(target.line, below(path, "collector"), f"is missing; {one_of(choice)}")
+        for name in difflib.get_close_matches("collector", entries):
+            unknown(source, entries[name][0], path, name, ["collector"])
         return None
-    line, node = entry
+    line, node = entries["collector"]
     kind = text_of(source, str, node, below(path, "collector"))
     if kind is None or kind in choice:
         return kind

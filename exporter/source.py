@@ -103,4 +103,9 @@ def short(text: str) -> str:
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return the remedy for a word that is not known: the nearest that is, or all of them."""
     near = difflib.get_close_matches(word[:100], known, n=1)
-    return f"did you mean {near[0]}?" if near else f"expected one of {', '.join(sorted(known))}"
+    return f"did you mean {near[0]}?" if near else one_of(known)
+
+
+def one_of(known: Sequence[str]) -> str:
+    """Return what was expected of a choice."""
+    return f"expected one of {', '.join(sorted(known))}" if known else "there is nothing to choose from in this version"

@@ -270,6 +270,12 @@ def test_a_file_that_is_not_a_configuration_is_told_so(text: str | bytes, expect
     assert expected in problem
 
 
+def test_a_mistyped_key_collector_is_named() -> None:
+    missing, mistyped = problems("targets: {a: {colector: database}}")
+    assert "targets.a.collector: is missing" in missing
+    assert mistyped == "config.yml:1: targets.a.colector: unknown key; did you mean collector?"
+
+
 def test_the_keys_of_every_target_are_checked_even_where_the_collector_is_wrong() -> None:
     text = "targets: {a: {collector: nope, max_age: x, foo: 1}}"
     assert [problem.split(": ")[1] for problem in problems(text)] == ["targets.a.collector", "targets.a.max_age"]
