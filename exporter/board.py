@@ -1,13 +1,14 @@
 """The latest snapshot of each target, refreshed when somebody asks."""
 
 import concurrent.futures
+import hashlib
 import logging
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exporter.collector import Collector, find
+from exporter.collector import Collector, Context, find
 from exporter.config import TargetSettings
 from exporter.selfmetrics import Exporter, Telemetry
 from exporter.snapshot import Clock, Round, Snapshot
@@ -19,6 +20,12 @@ log = logging.getLogger(__name__)
 
 BUILT_IN: Final = ("host", "exporter")
 """The targets of this process itself; their series carry no label `target`."""
+
+
+def shelf_of(settings: TargetSettings) -> str:
+    """Return where a target's state is kept: what was learned of another thing under the same name is not its own."""
+    digest = hashlib.sha256(repr(settings.settings).encode("utf-8", "backslashreplace")).hexdigest()
+    return f"target {settings.name} {settings.collector} {digest[:16]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +68,18 @@ class Board:
                 target.close()
         for name, target in made.items():
             if before.get(name) is not target:
-                target.start()
+                target.start(after=before.get(name))
+        self.state.keep_only({shelf_of(target.settings) for target in made.values()})
 
     def make(self, settings: TargetSettings) -> Target:
-        shelf = self.state.shelf(f"target {settings.name}")
-        return Target(settings, self._collector(settings), self._clock, self._watchdog, shelf)
+        shelf = self.state.shelf(shelf_of(settings))
+        context = Context(settings.name, settings.timeout, shelf)
+        return Target(settings, self._collector(settings, context), self._clock, self._watchdog, shelf)
 
-    def _collector(self, settings: TargetSettings) -> Collector[Any]:
+    def _collector(self, settings: TargetSettings, context: Context) -> Collector[Any]:
         if settings.collector == Exporter.kind:
-            return Exporter(settings.settings, self._telemetry)
-        return find(settings.collector)(settings.settings)
+            return Exporter(settings.settings, context, self._telemetry)
+        return find(settings.collector)(settings.settings, context)
 
     def targets(self) -> list[Target]:
         return list(self._targets.values())
@@ -87,8 +96,16 @@ class Board:
 
     def ask(self, targets: Iterable[Target]) -> Waiting:
         """Begin a round over each of these targets whose data are too old; return what to wait for."""
-        rounds = [(target, round) for target in targets if (round := target.ask()) is not None]
-        return Waiting(tuple((round, target.patience(round)) for target, round in rounds))
+        rounds = []
+        for target in targets:
+            try:
+                round = target.ask()
+            except RuntimeError as error:  # no thread can be had just now: the target is shown as it stands
+                log.warning("no round can begin: %s", error, extra={"target": target.settings.name})
+                continue
+            if round is not None:
+                rounds.append((round, target.patience(round)))
+        return Waiting(tuple(rounds))
 
     def read(self, targets: Collection[Target], seconds: float) -> list[Snapshot]:
         """Ask and wait, in the thread of the caller; then return what is known."""

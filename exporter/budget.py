@@ -16,6 +16,9 @@ _STEADINESS: Final = 1.25
 # So many vanished members are remembered at least.
 _REMEMBERED: Final = 1000
 
+# What is not known is no series, but nor is it endless: so many may come beside the rest.
+_UNKNOWN: Final = 10_000
+
 _END: Final = object()
 _CUMULATIVE: Final = frozenset({"counter", "histogram", "summary"})
 
@@ -40,10 +43,14 @@ class Budget:
 
     def fit(self, samples: Iterable[Sample | None]) -> tuple[tuple[Sample, ...], int]:
         """Return the samples within the budget, and how many members were cut; None is no sample."""
+        ceiling = self._ceiling()
         given = iter(samples)
-        taken = tuple(filter(None, itertools.islice(given, self._ceiling())))
-        if next(given, _END) is not _END:
+        known = filter(None, itertools.islice(given, ceiling * 10 + _UNKNOWN))
+        taken = tuple(itertools.islice(known, ceiling))
+        if next(known, _END) is not _END:
             raise self._overflow()
+        if next(given, _END) is not _END:
+            raise Trouble(f"the read {self._name} does not end")
         if self._members is None:
             return taken, 0
         folded, cut = self._fold(taken, self._members)
@@ -64,9 +71,11 @@ class Budget:
     def _fold(self, samples: tuple[Sample, ...], members: Members) -> tuple[tuple[Sample, ...], int]:
         keys = [self._member(sample, members.labels) for sample in samples]
         present = {key for key in keys if key is not None}
-        ranks = {key: sample.value for key, sample in zip(keys, samples, strict=True)
-                 if key is not None and sample.metric.name == members.rank}  # fmt: skip
-        top = self._gauges.choose({key: _rank(ranks.get(key)) for key in present})
+        ranks = dict.fromkeys(present, 0.0)
+        for key, sample in zip(keys, samples, strict=True):
+            if key is not None and sample.metric is members.rank:
+                ranks[key] += _rank(sample.value)
+        top = self._gauges.choose(ranks)
         admitted = self._counters.choose(top, present)
         kept: list[Sample] = []
         sums = _Sums()
@@ -94,7 +103,7 @@ class Budget:
         return None if places is None else tuple([sample.labels[place] for place in places])
 
 
-def _rank(value: object) -> float:
+def _rank(value: Value) -> float:
     return float(value) if isinstance(value, int | float) and value == value else 0.0  # NaN is in no order
 
 

@@ -76,24 +76,32 @@ def nearest(name: str, metrics: dict[str, list[Declared]]) -> list[str]:
     return difflib.get_close_matches(name, names, 5, 0.6) or [known for known in names if name in known][:5]
 
 
-def explain(kind: str, metric: Declared) -> str:
-    """Return what a person wants to know about one metric, as a few lines of text."""
+def explain(kind: str, metric: Declared, name: str) -> str:
+    """Return what a person wants to know about the metric asked for by that name, as a few lines of text."""
     fields = [
         ("type", metric.kind),
         ("unit", metric.unit or "none"),
-        ("labels", ", ".join([*metric.labels, *_target_label(kind)]) or "none"),
+        ("labels", ", ".join([*metric.labels, *_target_label(kind, metric)]) or "none"),
         ("source", metric.source),
         ("collector", kind),
     ]
     if metric.fact:
         fields.append(("fact", "it stays on the page when its target cannot be read"))
-    lines = [metric.name, "", f"  {metric.help}", "", *(f"  {name + ':':<12}{text}" for name, text in fields)]
+    meaning = metric.help.replace("*", _part(metric, name)) if isinstance(metric, Pattern) else metric.help
+    lines = [metric.name, "", f"  {meaning}", "", *(f"  {name + ':':<12}{text}" for name, text in fields)]
     return "\n".join(lines)
 
 
-def _target_label(kind: str) -> list[str]:
-    """Return the label that the series of configured targets carry besides those declared."""
-    return [] if kind in (HOST_COLLECTOR, selfmetrics.Exporter.kind) else ["target (on /metrics)"]
+def _part(pattern: Pattern, name: str) -> str:
+    """Return what stands for the `*` of a pattern in a name."""
+    before, after = pattern.name.split("*")
+    return name.removeprefix(before).removesuffix(after)
+
+
+def _target_label(kind: str, metric: Declared) -> list[str]:
+    """Return the label that the series of configured targets, and what is said of any, carry besides those declared."""
+    built_in = kind in (HOST_COLLECTOR, selfmetrics.Exporter.kind) and metric.labels[:1] != ("collector",)
+    return [] if built_in else ["target (on /metrics)"]
 
 
 def as_markdown(metrics: dict[str, list[Declared]]) -> str:

@@ -171,7 +171,7 @@ def _explain(options: argparse.Namespace) -> int:
         hint = f"; did you mean {', '.join(near)}?" if near else "; `runbook-exporter metrics` lists them all"
         print(f"there is no metric {options.name}{hint}", file=sys.stderr)
         return 1
-    print(catalogue.explain(*found))
+    print(catalogue.explain(*found, options.name))
     return 0
 
 

@@ -10,7 +10,8 @@ from threading import Event
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
-from exporter.metric import Samples
+from exporter.metric import Metric, Samples
+from exporter.state import Shelf
 
 Session = TypeVar("Session")
 
@@ -31,12 +32,12 @@ class NotApplicable(Trouble):
 class Members:
     """A series budget by member: `labels` tell members apart; beyond `top` of them, by `rank`, they become `other`.
 
-    `rank` names the gauge or counter whose value puts a member among the top.
+    `rank` is the gauge or counter whose values, added up, put a member among the top.
     """
 
     labels: tuple[str, ...]
     top: int
-    rank: str
+    rank: Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,19 @@ class NoSettings:
     """A collector without settings of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a collector is told besides its settings.
+
+    `target` is the name of its target, `timeout` the seconds that a round may take (what it connects with must give
+    up before), `shelf` keeps what must outlive a restart.
+    """
+
+    target: str
+    timeout: float
+    shelf: Shelf
+
+
 class Collector(Generic[Session]):
     """A kind of target. The engine owns its clock, deadline, threads, retries, logging and the label `target`.
 
@@ -98,8 +112,9 @@ class Collector(Generic[Session]):
     interval: ClassVar[float | None] = None
     """Seconds between rounds of a kind that is too expensive to be read at each scrape."""
 
-    def __init__(self, settings: Any) -> None:
+    def __init__(self, settings: Any, context: Context) -> None:
         self.settings = settings
+        self.context = context
 
     @contextmanager
     def connect(self) -> Iterator[Session]:
@@ -110,11 +125,14 @@ class Collector(Generic[Session]):
         raise TypeError(f"{type(self).__name__} has no connect()")
         yield  # type: ignore[unreachable]  # makes it a generator, as contextmanager asks
 
-    def watch(self, stop: Event) -> None:
-        """Listen until `stop` is set, if this kind has to; the engine restarts it with back-off when it ends."""
+    def watch(self, stop: Event, ready: Callable[[], None]) -> None:
+        """Listen until `stop` is set, if this kind has to; the engine restarts it with back-off when it ends.
+
+        Call `ready` as soon as it listens: until then it counts as not working.
+        """
 
     def close(self) -> None:
-        """Let go of what outlives a round; called once, when no round runs."""
+        """Let go of what outlives a round; called once, when neither a round nor the watch runs any more."""
 
     @classmethod
     def watches(cls) -> bool:
@@ -140,10 +158,11 @@ class Collector(Generic[Session]):
 
 
 def kinds() -> list[str]:
-    """Return the names of all kinds: the files and folders in exporter/collectors/."""
+    """Return the names of all kinds: the files and folders in exporter/collectors/ that begin with no `_`."""
     from exporter import collectors
 
-    return sorted(module.name for module in pkgutil.iter_modules(collectors.__path__))
+    names = [module.name for module in pkgutil.iter_modules(collectors.__path__)]
+    return sorted(name for name in names if not name.startswith("_"))
 
 
 def find(kind: str) -> type[Collector[Any]]:

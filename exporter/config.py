@@ -12,7 +12,7 @@ from exporter.collector import Collector, find, kinds
 from exporter.models import Config, HostTarget, LogSettings, StorageSettings, TargetSettings, WebSettings
 from exporter.setting import Key, keys
 from exporter.source import Source, below, nearest, one_of, short, text_of
-from exporter.yamltree import MAX_BYTES, BrokenError, Map, Node, is_null, parse
+from exporter.yamltree import MAX_BYTES, BrokenError, Map, Node, Scalar, is_null, parse
 
 __all__ = [
     "Config", "ConfigError", "HostTarget", "LogSettings", "StorageSettings", "TargetSettings", "WebSettings", "load",
@@ -163,7 +163,8 @@ def _kind(source: Source, target: Node, path: str, collectors: Collectors) -> st
     if kind == HOST_COLLECTOR:
         problem = "there is one host, the target `host`; put its settings into the section `host`"
     else:
-        problem = f"there is no collector {short(kind)!r}; {nearest(kind, choice)}"
+        written = node.text if isinstance(node, Scalar) else kind  # not what the environment put in its place
+        problem = f"there is no collector {short(written)!r}; {nearest(kind, choice)}"
     source.problem(line, below(path, "collector"), problem)
     return None
 

@@ -12,6 +12,7 @@ from tornado.httputil import HTTPServerRequest
 
 from exporter import discovery, exposition, health, statuspage
 from exporter.answer import Answer, accepts_gzip, as_json, html, seconds_for_page, text
+from exporter.aside import aside
 from exporter.board import Board
 from exporter.collector import kinds
 from exporter.config import WebSettings
@@ -38,7 +39,6 @@ class Endpoints:
         self._reload = reload
         # one thread renders large pages: asked for at the same moment they are made once, and the event loop stays free
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
-        self._reloader = ThreadPoolExecutor(1, thread_name_prefix="reload")
         self.routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             "/": (("GET", "HEAD"), self._landing),
             "/metrics": (("GET", "HEAD"), self._metrics),
@@ -72,6 +72,8 @@ class Endpoints:
             unknown = sorted({*collect, *exclude} - known)
             if unknown:
                 return text(f"no such collector: {', '.join(unknown)}; there are {', '.join(sorted(known))}", 400)
+            if set(collect) <= set(exclude) and collect:
+                return text("collect[] and exclude[] name the same collectors, which leaves nothing", 400)
         return await self._page(self._board.select(collect, exclude), request, labelled=True)
 
     async def _probe(self, request: HTTPServerRequest) -> Answer:
@@ -140,7 +142,7 @@ class Endpoints:
             return text("reloading over HTTP is off; start with --web.enable-lifecycle, or send SIGHUP", 403)
         if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return text("a page in a browser may not do this", 403)
-        problem = await asyncio.get_running_loop().run_in_executor(self._reloader, self._reload)
+        problem = await asyncio.wrap_future(aside(self._reload))
         if problem:
             return text(f"the configuration was refused, the one before stays in force:\n{problem}", 500)
         return text("reloaded")

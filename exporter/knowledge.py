@@ -1,5 +1,6 @@
 """What is known of a target: the outcome of its last round, what stays true, and when each read last worked."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,8 @@ from exporter.config import TargetSettings
 from exporter.metric import CATALOGUE, Metric, Sample
 from exporter.snapshot import TIMEOUT, Outcome, Round, Snapshot
 from exporter.state import Shelf
+
+log = logging.getLogger(__name__)
 
 
 class Knowledge:
@@ -28,18 +31,20 @@ class Knowledge:
         return Snapshot(self._settings.name, self._settings.collector, now, None, facts=facts,
                         last_success=dict(self._last_success))  # fmt: skip
 
-    def settle(self, round: Round, now: float, extra: Iterable[Outcome] = (), *, stale: bool = False) -> Snapshot:
+    def settle(
+        self, round: Round, now: float, extra: Iterable[Outcome] = (), *, stale: bool = False, up: bool | None = None
+    ) -> Snapshot:
         """Return what a round gave, ended or not, at the monotonic time `now`; what it did not give has failed.
 
-        Of a `stale` round nothing is left but that it is overdue.
+        Of a `stale` round nothing is left but that it is overdue. `up` is whether the target was up before, which
+        stands while a round has not given anything yet and is not overdue either.
         """
         taken = self._outcomes(round, stale)
         outcomes = (*taken, *extra)
         for outcome in outcomes:
             self._learn(outcome)
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-        # a watch that has not failed says nothing of a target whose reads all do
-        up = any(outcome.status != "failed" for outcome in taken or outcomes) or not outcomes
+        up = up is True or _answered(taken, round) or not outcomes
         first = failed[0] if failed and not up else None
         ended = now if round.finished is None else round.finished
         return Snapshot(
@@ -71,24 +76,36 @@ class Knowledge:
         if self._shelf is None:
             return
         for read in self._reads:
-            kept = self._shelf.get(read.name)
-            if not isinstance(kept, dict):
-                continue
-            if kept.get("success") is not None:
-                self._last_success[read.name] = kept["success"]
-            facts = tuple(fact for item in kept.get("facts", ()) if (fact := _from_json(item)))
-            if facts:
-                self._facts[read.name] = facts
+            try:
+                self._recall_read(read.name, self._shelf.get(read.name))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                log.warning("what was kept of the read %s is not understood, and left out", read.name,
+                            extra={"target": self._settings.name})  # fmt: skip
+
+    def _recall_read(self, read: str, kept: Any) -> None:
+        if kept is None:
+            return
+        facts = tuple(fact for item in kept["facts"] if (fact := _from_json(item)))
+        if kept["success"] is not None:
+            self._last_success[read] = float(kept["success"])
+        if facts:
+            self._facts[read] = facts
+
+
+def _answered(taken: list[Outcome], round: Round) -> bool:
+    """Tell whether anything that this round did has worked; what is held from earlier ones says nothing of now."""
+    made = [outcome for outcome in taken if outcome.time >= round.time]
+    return any(outcome.status != "failed" for outcome in made or taken)
 
 
 def _as_json(fact: Sample) -> list[Any]:
-    return [fact.metric.name, list(fact.labels), fact.value]
+    return [fact.metric.name, dict(zip(fact.metric.labels, fact.labels, strict=True)), fact.value]
 
 
 def _from_json(item: list[Any]) -> Sample | None:
     """Return a fact as it was kept, unless its metric is declared otherwise by now."""
     name, labels, value = item
     metric = CATALOGUE.get(name)
-    if not isinstance(metric, Metric) or not metric.fact or len(metric.labels) != len(labels):
+    if not isinstance(metric, Metric) or not metric.fact or set(metric.labels) != labels.keys():
         return None
-    return Sample(metric, tuple(labels), value)
+    return metric(value, **labels)

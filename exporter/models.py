@@ -31,7 +31,9 @@ class WebSettings:
         host, colon, port = self.listen_address.rpartition(":")
         if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or (":" in host and host[0] != "["):
             expected = "expected HOST:PORT, such as 127.0.0.1:10420, [::1]:10420 or :10420"
-            yield "listen_address", f"is {self.listen_address!r}; {expected}"
+            yield "listen_address", f"is no address; {expected}"
+        if self.timeout_offset >= 5:
+            yield "timeout_offset", "leaves no time for a page; expected less than 5s"
         if self.max_connections < 1:
             yield "max_connections", "lets nobody in; expected 1 or more"
 
@@ -66,7 +68,7 @@ class TargetSettings:
     max_age: Seconds = setting(
         5.0,
         help="How old an answer may be that a scrape is given again; keep it below the scrape interval, or rates "
-        "wobble. At most half of `interval` where that is set.",
+        "wobble. Below `interval` where that is set.",
     )
     timeout: Seconds = setting(
         5.0,
@@ -81,7 +83,11 @@ class TargetSettings:
     )
     critical: bool = setting(True, help="Whether the health report is unhealthy while this target is down.")
     description: str = setting("", help="What the target is, for the health report.", example="Orders of the shop")
-    series_limit: int = setting(20_000, help="How many series one read may give; what is beyond it is cut, and said.")
+    series_limit: int = setting(
+        20_000,
+        help="How many series one read may give; one that gives more fails and says so. Reads of many members (tables, "
+        "devices) add up what is beyond their largest as `other`.",
+    )
 
     def check(self) -> Problems:
         """Find times and limits that contradict each other."""

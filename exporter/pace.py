@@ -15,7 +15,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._slow: set[str] = set()
-        self._overran = False
+        self.overran = False
         self._usual = 0.0
 
     def order(self, reads: Iterable[Read]) -> list[Read]:
@@ -24,7 +24,7 @@ class Pace:
 
     def patience(self, left: float) -> float:
         """Return how many of the `left` seconds a page may wait for a round."""
-        if self._overran:
+        if self.overran:
             left = min(left, max(_GRACE, 2 * self._usual))
         return max(0.0, left)
 
@@ -35,7 +35,7 @@ class Pace:
         """Learn from a round that ended."""
         good = [outcome for outcome in snapshot.outcomes if outcome.status != "failed"]
         self._slow -= {outcome.read for outcome in good}
-        self._overran = overran
+        self.overran = overran
         if overran:
             self._usual = max(self._usual, sum(outcome.duration for outcome in good))
         else:

@@ -70,7 +70,10 @@ class Pages:
 
     def keep_only(self, names: set[str]) -> None:
         """Let go of what was rendered of targets that are no more."""
-        self._rendered = {key: value for key, value in self._rendered.items() if key[0] in names}
+        with self._lock:
+            self._rendered = {key: value for key, value in self._rendered.items() if key[0] in names}
+            kept = [(key, page) for key, page in self._pages.items() if names.issuperset(key[2:])]
+            self._pages = OrderedDict(kept)
 
     def _blocks(
         self, target: Target, snapshot: Snapshot, labelled: bool

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from exporter import __version__
-from exporter.collector import Collector, NotApplicable, read
+from exporter.collector import Collector, Context, NotApplicable, read
 from exporter.config import TargetSettings
 from exporter.metric import Sample, Samples, counter, gauge, info
 from exporter.snapshot import Snapshot, Status
@@ -143,8 +143,8 @@ class Exporter(Collector[None]):
 
     kind = "exporter"
 
-    def __init__(self, settings: Any, telemetry: Telemetry) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Any, context: Context, telemetry: Telemetry) -> None:
+        super().__init__(settings, context)
         self._telemetry = telemetry
 
     @contextmanager

@@ -86,6 +86,8 @@ class Server:
     def __init__(self, endpoints: Endpoints, telemetry: Telemetry) -> None:
         self._endpoints = endpoints
         self._telemetry = telemetry
+        for path in endpoints.routes:
+            telemetry.requests[path, 200] = 0  # so that the first request counts as an increase
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener = Listener(
             self._most_connections, telemetry, self._accept,

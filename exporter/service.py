@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from exporter import config as configuration
 from exporter import logs
+from exporter.aside import aside
 from exporter.board import Board
 from exporter.collector import NoSettings
 from exporter.config import Config, ConfigError, TargetSettings
@@ -23,13 +25,21 @@ from exporter.endpoints import Endpoints
 from exporter.pages import Pages
 from exporter.selfmetrics import Exporter, Telemetry
 from exporter.server import Server
+from exporter.snapshot import reason_of
 from exporter.state import State
 
 log = logging.getLogger(__name__)
 
-# Longer than a target has by default; and with _CLOSE_SECONDS shorter than the 10 s after which Docker kills.
-_DRAIN_SECONDS: Final = 6.0
-_CLOSE_SECONDS: Final = 2.0
+# Longer than a target has by default; and, with what closing takes, shorter than the 10 s after which Docker kills.
+_DRAIN_SECONDS: Final = 5.5
+_CLOSE_SECONDS: Final = 1.5
+
+
+_LISTEN_REMEDIES: Final = {
+    errno.EADDRINUSE: "Stop what has the address, or choose another: --web.listen-address=127.0.0.1:10421",
+    errno.EADDRNOTAVAIL: "This machine has no such address; choose one of its own, or `:10420` for all of them",
+    errno.EACCES: "Ports below 1024 need a right that this user does not have; choose a higher one",
+}
 
 
 class CannotListenError(Exception):
@@ -97,12 +107,14 @@ class Service:
         with self._reloading:
             self.telemetry.reload_successful = False
             try:
-                config = load(self._path, self._overrides)
+                self._apply(load(self._path, self._overrides))
             except ConfigError as error:
                 for problem in error.problems:
                     log.error("the new configuration is refused: %s", problem)
                 return str(error)
-            self._apply(config)
+            except Exception as error:
+                log.exception("the new configuration cannot be applied")
+                return reason_of(error)
             return ""
 
     def _apply(self, config: Config) -> None:
@@ -133,13 +145,14 @@ class Service:
         log.info("stopping")
         await self.server.drain(_DRAIN_SECONDS)
         # while the loop is there to be told of rounds that end now
-        await asyncio.get_running_loop().run_in_executor(None, self.board.close, _CLOSE_SECONDS)
+        await asyncio.wrap_future(aside(lambda: self.board.close(_CLOSE_SECONDS)))
 
     def _listen(self) -> list[str]:
         try:
             return self.server.listen(*split_address(self.config.web.listen_address))
         except OSError as error:
-            raise CannotListenError(error.strerror or str(error)) from error
+            remedy = _LISTEN_REMEDIES.get(error.errno or 0, "choose another: --web.listen-address=127.0.0.1:10421")
+            raise CannotListenError(f"{error.strerror or error}\n{remedy}") from error
 
     def close(self) -> None:
         """Let go of the state."""
@@ -148,7 +161,7 @@ class Service:
 
 def _handle_signals(stop: asyncio.Event, reload: Any) -> None:
     loop = asyncio.get_running_loop()
-    actions = {"SIGTERM": stop.set, "SIGINT": stop.set, "SIGHUP": lambda: loop.run_in_executor(None, reload)}
+    actions = {"SIGTERM": stop.set, "SIGINT": stop.set, "SIGHUP": lambda: aside(reload)}
     for name, action in actions.items():
         number = getattr(signal, name, None)
         if number is None:
@@ -216,11 +229,7 @@ def serve(path: str | None, overrides: Overrides) -> int:
     except KeyboardInterrupt:
         pass
     except CannotListenError as error:
-        print(
-            f"cannot listen on {config.web.listen_address}: {error}\n"
-            "Stop what has the address, or choose another: --web.listen-address=127.0.0.1:10421",
-            file=sys.stderr,
-        )
+        print(f"cannot listen on {config.web.listen_address}: {error}", file=sys.stderr)
         return 1
     finally:
         service.close()

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
+from exporter.backoff import Backoff
 from exporter.collector import NotApplicable, Read, Trouble
 from exporter.metric import Sample, Samples
 from exporter.secret import redact
@@ -71,6 +72,30 @@ Shape = Callable[[Read, Samples], tuple[tuple[Sample, ...], int]]
 """Brings the samples of a read inside its budget of series, and says how many members were cut."""
 
 
+class Held:
+    """Outcomes of reads with an interval of their own, for as long as they stand: an interval, or a back-off."""
+
+    def __init__(self, reads: Iterable[Read]) -> None:
+        self._intervals = {read.name: read.interval for read in reads if read.interval is not None}
+        self._backoffs = {name: Backoff(min(15.0, interval), interval) for name, interval in self._intervals.items()}
+        self._kept: dict[str, tuple[Outcome, float]] = {}
+
+    def get(self, read: str, now: float) -> Outcome | None:
+        """Return what the read gave, if it need not be made again yet."""
+        outcome, until = self._kept.get(read, (None, 0.0))
+        return outcome if outcome is not None and outcome.time <= now < until else None
+
+    def note(self, outcome: Outcome) -> None:
+        """Keep what a read has given just now; what is held already stands as long as it did."""
+        interval = self._intervals.get(outcome.read)
+        if interval is None or self._kept.get(outcome.read, (None,))[0] is outcome:
+            return
+        if outcome.status != "failed":
+            self._backoffs[outcome.read].succeeded()
+        rest = self._backoffs[outcome.read].failed() if outcome.status == "failed" else interval
+        self._kept[outcome.read] = outcome, outcome.time + rest
+
+
 class Round:
     """Reads a target once, read by read. One thread runs it; others look at it and may call cancel()."""
 
@@ -89,9 +114,7 @@ class Round:
         self._session: Any = None
         self._seen: set[tuple[Any, ...]] = set()
 
-    def run(
-        self, connect: Callable[[], AbstractContextManager[Any]], previous: Mapping[str, Outcome], shape: Shape
-    ) -> None:
+    def run(self, connect: Callable[[], AbstractContextManager[Any]], held: Held, shape: Shape) -> None:
         """Connect and take every read that is due; nothing that a collector raises gets out."""
         connected = False
         try:
@@ -100,7 +123,7 @@ class Round:
                 for read in self.reads:
                     if self.cancelled:
                         break
-                    self._take(read, previous.get(read.name), shape)
+                    self._take(read, held, shape)
         except BaseException as error:  # a sys.exit() in a library must not end the target's thread
             log.debug("the round broke off", exc_info=True)
             if not connected:  # what fails after the reads takes nothing from them
@@ -118,14 +141,13 @@ class Round:
         if cancel is not None:
             cancel()
 
-    def _take(self, read: Read, last: Outcome | None, shape: Shape) -> None:
+    def _take(self, read: Read, held: Held, shape: Shape) -> None:
         now = self._clock.time()
         self.running = read.name
         begun = self._clock.monotonic()
         try:
-            if last is not None and _still_holds(read, last, now):
-                outcome = last
-            else:
+            outcome = held.get(read.name, now)
+            if outcome is None:
                 samples, cut = shape(read, read.function(self._session))
                 outcome = Outcome(read.name, "ok", now, self._clock.monotonic() - begun, samples, cut=cut)
             self._admit(outcome.samples)
@@ -135,6 +157,7 @@ class Round:
             log.debug("the read %s failed", read.name, exc_info=True)
             outcome = self._outcome(read.name, "failed", now, error, self._clock.monotonic() - begun)
         self.running = ""
+        held.note(outcome)
         self.outcomes.append(outcome)
 
     def _admit(self, samples: tuple[Sample, ...]) -> None:
@@ -150,11 +173,8 @@ class Round:
         )
 
     def _outcome(self, read: str, status: Status, time: float, error: BaseException, duration: float = 0.0) -> Outcome:
-        return Outcome(read, status, time, duration, reason=reason_of(error), fix=redact(getattr(error, "fix", "")))
-
-
-def _still_holds(read: Read, last: Outcome, now: float) -> bool:
-    return read.interval is not None and last.status != "failed" and 0 <= now - last.time < read.interval
+        fix = error.fix if isinstance(error, Trouble) else ""
+        return Outcome(read, status, time, duration, reason=reason_of(error), fix=redact(fix))
 
 
 def _first_twice(series: list[tuple[Any, ...]], before: set[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -162,9 +182,17 @@ def _first_twice(series: list[tuple[Any, ...]], before: set[tuple[Any, ...]]) ->
     return next(one for one in series if one in seen or seen.add(one))  # type: ignore[func-returns-value]
 
 
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # a library's own __str__; the round must go on
+        log.debug("an exception has no text", exc_info=True)
+        return "(its text cannot be had)"
+
+
 def reason_of(error: BaseException) -> str:
     """Return an exception as one line fit for a page, without secrets and of bounded length."""
-    text = redact(str(error)).encode("utf-8", "backslashreplace").decode()
+    text = redact(_text_of(error)).encode("utf-8", "backslashreplace").decode()
     text = " ".join(text.split())  # after the masking, which knows a secret by its own white space
     if not isinstance(error, Trouble):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__

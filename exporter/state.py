@@ -2,13 +2,12 @@
 
 import json
 import logging
-import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +19,9 @@ _SCHEMA: Final = (
 )
 # keys are kept as JSON: a file name may hold what is no UTF-8, and SQLite's text may not
 _INSERT: Final = "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)"
+_OF_TARGETS: Final = "target "  # begins the names of their shelves
 
-Entry = tuple[str, str, str | None]
+Changes = dict[tuple[str, str], str | None]
 
 
 class Shelf:
@@ -51,85 +51,122 @@ class State:
     Where the file cannot be had (`problem` says why), the process runs on, and forgets when it ends.
     """
 
+    LONGEST_WRITE: ClassVar[float] = 30.0  # seconds after which a disk counts as hanging
+
     def __init__(self, directory: Path | None) -> None:
         self.entries: dict[tuple[str, str], str] = {}
-        self.problem = "" if directory else "no storage path is set"
-        self._queue: queue.SimpleQueue[Entry | threading.Event | None] = queue.SimpleQueue()
+        self._error = "" if directory else "no storage path is set"
+        self._changed = threading.Condition()  # guards all that follows, and what is put into the entries
+        self._unwritten: Changes = {}  # one value for each key, so that it stays small however long the disk hangs
+        self._asked = self._tried = 0  # how many puts and flushes there were, and how many the last write covered
+        self._began: float | None = None  # when the write that is under way began
+        self._closing = False
         self._thread: threading.Thread | None = None
         if directory is not None:
             self._open(directory)
+
+    @property
+    def problem(self) -> str:
+        """Why what is put is not on disk within a moment, or nothing."""
+        began = self._began
+        if began is not None and (seconds := time.monotonic() - began) > self.LONGEST_WRITE:
+            return f"the disk hangs: writing has taken {seconds:.0f} s so far"
+        return self._error
 
     def shelf(self, name: str) -> Shelf:
         return Shelf(self, name)
 
     def put(self, shelf: str, key: str, text: str | None) -> None:
-        if self.entries.get((shelf, key)) == text:
-            return
-        if text is None:
-            self.entries.pop((shelf, key), None)
-        else:
-            self.entries[(shelf, key)] = text
-        if self._thread is not None:
-            self._queue.put((shelf, key, text))
+        with self._changed:
+            if self.entries.get((shelf, key)) == text:
+                return
+            if text is None:
+                self.entries.pop((shelf, key), None)
+            else:
+                self.entries[shelf, key] = text
+            if self._thread is not None:
+                self._unwritten[shelf, key] = text
+                self._ask()
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Forget, on disk too, the shelves of targets that are not among these names."""
+        for shelf, key in list(self.entries):
+            if shelf.startswith(_OF_TARGETS) and shelf not in names:
+                self.put(shelf, key, None)
 
     def flush(self, seconds: float = 5.0) -> bool:
         """Wait until what was put is on disk; return whether it is."""
         if self._thread is None:
             return False
-        written = threading.Event()
-        self._queue.put(written)
-        return written.wait(seconds) and not self.problem
+        with self._changed:
+            mine = self._ask()
+            return self._changed.wait_for(lambda: self._tried >= mine, seconds) and not self.problem
 
-    def close(self) -> None:
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(5.0)
-            self._thread = None
+    def close(self, seconds: float = 1.0) -> None:
+        """Write what was put, and end; a disk that hangs is left behind after so many seconds."""
+        if self._thread is None:
+            return
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            log.warning("the state is not written to its end: the disk takes more than %g s", seconds)
+        self._thread = None
+
+    def _ask(self) -> int:
+        self._asked += 1
+        self._changed.notify_all()
+        return self._asked
 
     def _open(self, directory: Path) -> None:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             connection, self.entries = _opened(directory / _FILE)
         except (OSError, sqlite3.Error, StateError) as error:
-            self.problem = f"{directory}: {error}"
-            log.warning("the state is not kept: %s", self.problem)
+            self._error = f"{directory}: {error}"
+            log.warning("the state is not kept: %s", self._error)
             return
         self._thread = threading.Thread(target=self._write, args=(connection,), name="state", daemon=True)
         self._thread.start()
 
     def _write(self, connection: sqlite3.Connection) -> None:
-        left: dict[tuple[str, str], str | None] = {}  # what could not be written is tried again with what comes next
-        while True:
-            batch = [self._queue.get()]
-            while not self._queue.empty():
-                batch.append(self._queue.get())
-            left.update({item[:2]: item[2] for item in batch if isinstance(item, tuple)})
-            if self._commit(connection, left):
-                left.clear()
-            for item in batch:
-                if isinstance(item, threading.Event):
-                    item.set()
-            if None in batch:
-                connection.close()
-                return
+        closing = False
+        while not closing:
+            with self._changed:
+                self._changed.wait_for(lambda: self._asked > self._tried or self._closing)
+                closing, asked = self._closing, self._asked
+                changes, self._unwritten = self._unwritten, {}
+                self._began = time.monotonic()
+            error = _commit(connection, changes)
+            with self._changed:
+                if error:  # tried again with what comes next
+                    self._unwritten = changes | self._unwritten
+                self._note(error)
+                self._began, self._tried = None, asked
+                self._changed.notify_all()
+        connection.close()
 
-    def _commit(self, connection: sqlite3.Connection, changes: Mapping[tuple[str, str], str | None]) -> bool:
-        try:
-            with connection:
-                for (shelf, key), value in changes.items():
-                    if value is None:
-                        connection.execute("DELETE FROM entry WHERE shelf = ? AND key = ?", (shelf, json.dumps(key)))
-                    else:
-                        connection.execute(_INSERT, (shelf, json.dumps(key), value))
-        except sqlite3.Error as error:
-            if not self.problem:
-                log.warning("the state cannot be written: %s", error)
-            self.problem = str(error)
-            return False
-        if self.problem:
+    def _note(self, error: str) -> None:
+        if error and not self._error:
+            log.warning("the state cannot be written: %s", error)
+        elif self._error and not error:
             log.info("the state can be written again")
-        self.problem = ""
-        return True
+        self._error = error
+
+
+def _commit(connection: sqlite3.Connection, changes: Changes) -> str:
+    """Write all changes or none; return why not."""
+    try:
+        with connection:
+            for (shelf, key), value in changes.items():
+                if value is None:
+                    connection.execute("DELETE FROM entry WHERE shelf = ? AND key = ?", (shelf, json.dumps(key)))
+                else:
+                    connection.execute(_INSERT, (shelf, json.dumps(key), value))
+    except Exception as error:  # noqa: BLE001  # a writer that ended would look healthy, and write nothing
+        return str(error) or type(error).__name__
+    return ""
 
 
 class StateError(Exception):

@@ -11,7 +11,7 @@ from exporter.config import TargetSettings
 from exporter.knowledge import Knowledge
 from exporter.metric import Sample, Samples
 from exporter.pace import Pace
-from exporter.snapshot import Clock, Round, Snapshot
+from exporter.snapshot import Clock, Held, Round, Snapshot
 from exporter.state import Shelf
 from exporter.watchdog import Watchdog
 from exporter.watcher import Watcher
@@ -34,6 +34,7 @@ class Target:
         self._watcher = Watcher(settings.name, collector) if collector.watches() else None
         self._budgets = {read.name: Budget(read, settings.series_limit) for read in self.reads}
         self._knowledge = Knowledge(settings, self.reads, shelf)
+        self._held = Held(self.reads)
         self._pace = Pace()
         interval = settings.interval
         self._backoff = Backoff(1.0, 30.0) if interval is None else Backoff(min(15.0, interval), interval)
@@ -41,16 +42,23 @@ class Target:
         self._closed = False
         self._thread: threading.Thread | None = None
         self._canceller: threading.Thread | None = None
+        self._after: threading.Event | None = None
+        self.ended = threading.Event()
         self._round: Round | None = None  # asked for, or under way
         self._last: Round | None = None  # the last one that ended
         self._snapshot = self._knowledge.nothing_yet(clock.time())
         self._partial: tuple[tuple[Any, ...], Snapshot] | None = None
         self._due = clock.monotonic()
 
-    def start(self) -> None:
-        """Begin what runs without being asked: a watch, and the rounds of a background target."""
+    def start(self, after: "Target | None" = None) -> None:
+        """Begin what runs without being asked: a watch, and the rounds of a background target.
+
+        `after` is the target that had this one's name before: nothing is opened until it has let go, or for as long
+        as this one's timeout.
+        """
+        self._after = after.ended if after is not None else None
         if self._watcher:
-            self._watcher.start()
+            self._watcher.start(self._after)
         if self.settings.interval is not None:
             with self._changed:
                 self._wake()
@@ -84,9 +92,10 @@ class Target:
             if asked is not None and self._was_fresh(asked):
                 return self._snapshot
             stale = self._is_stale(round)
-            state = (round, len(round.outcomes), stale)
+            state = (round, len(round.outcomes), self._is_overdue(round), stale)
             if self._partial is None or self._partial[0] != state:
-                self._partial = (state, self._settle(round, stale=stale))
+                up = None if self._is_overdue(round) else self._snapshot.up
+                self._partial = (state, self._settle(round, stale=stale, up=up))
             return self._partial[1]
 
     def close(self, seconds: float = 0.0) -> None:
@@ -96,26 +105,36 @@ class Target:
             self._changed.notify_all()
             thread, round = self._thread, self._round
         if self._watcher:
-            self._watcher.stop(seconds)
-        if thread is None:
-            if not was_closed:
-                self._release()
-            return
+            self._watcher.stop()
         if round is not None:
             self._overdue(round)
-        thread.join(seconds)
+        if not was_closed:
+            # what hangs in it may never come back: nobody but this thread waits for that
+            threading.Thread(
+                target=self._let_go, args=(thread,), name=f"close {self.settings.name}", daemon=True
+            ).start()
+        self.ended.wait(seconds)
 
     # ---- in the target's thread
 
     def _loop(self) -> None:
-        while (round := self._next_round()) is not None:
-            token = self._watchdog.arm(self.settings.timeout, lambda round=round: self._overdue(round))  # type: ignore[misc]
-            previous = {outcome.read: outcome for outcome in self._last.outcomes} if self._last else {}
-            round.run(self.collector.connect, previous, self._fit)
-            self._watchdog.disarm(token)
-            self._end(round)
+        if self._after is not None:
+            self._after.wait(self.settings.timeout)
+        try:
+            while (round := self._next_round()) is not None:
+                self._run(round)
+        except BaseException:  # a mistake of the engine: the next page begins anew
+            log.critical("the target's thread broke off", exc_info=True, extra={"target": self.settings.name})
+            with self._changed:
+                self._thread = None
         self._dismiss()
-        self._release()
+
+    def _run(self, round: Round) -> None:
+        token = self._watchdog.arm(self.settings.timeout, lambda: self._expired(round))
+        round.run(self.collector.connect, self._held, self._fit)
+        self._watchdog.disarm(token)
+        if not self._closed:  # what ends after that tells nobody
+            self._end(round)
 
     def _next_round(self) -> Round | None:
         with self._changed:
@@ -155,11 +174,17 @@ class Target:
         self._backoff.succeeded()
         return self.settings.interval or 0.0
 
-    def _release(self) -> None:
+    def _let_go(self, thread: threading.Thread | None) -> None:
+        """Close the collector when neither a round nor the watch runs any more."""
+        if thread is not None:
+            thread.join()
+        if self._watcher:
+            self._watcher.stop(None)
         try:
             self.collector.close()
         except BaseException:
             log.warning("closing failed", exc_info=True, extra={"target": self.settings.name})
+        self.ended.set()
 
     # ---- with the lock held
 
@@ -191,11 +216,20 @@ class Target:
     def _age(self, round: Round) -> float:
         return (self._clock.monotonic() if round.finished is None else round.finished) - round.started
 
-    def _settle(self, round: Round, *, stale: bool = False) -> Snapshot:
-        extra = [self._watcher.outcome(round.time)] if self._watcher else []
-        return self._knowledge.settle(round, self._clock.monotonic(), extra, stale=stale)
+    def _settle(self, round: Round, *, stale: bool = False, up: bool | None = None) -> Snapshot:
+        watch = self._watcher.outcome(round.time) if self._watcher else None
+        extra = [] if watch is None else [watch]
+        return self._knowledge.settle(round, self._clock.monotonic(), extra, stale=stale, up=up)
 
     # ---- past the timeout
+
+    def _expired(self, round: Round) -> None:
+        """Called by the watchdog: say so, unless it is the same again, and have the session let go."""
+        if round is self._round and not self._pace.overran:
+            place = f"the read {round.running}" if round.running else "connecting"
+            log.warning("no answer within %g s: %s", self.settings.timeout, place,
+                        extra={"target": self.settings.name})  # fmt: skip
+        self._overdue(round)
 
     def _overdue(self, round: Round) -> None:
         """Have the session let go, in a thread of its own, since letting go may hang as well."""
@@ -204,9 +238,9 @@ class Target:
                 return
             if round.running:
                 self._pace.stuck(round.running)
+            round.cancelled = True
             if self._canceller is not None and self._canceller.is_alive():
                 return
-            round.cancelled = True
             self._canceller = threading.Thread(
                 target=self._cancel, args=(round,), name=f"cancel {self.settings.name}", daemon=True
             )

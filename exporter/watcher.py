@@ -13,6 +13,7 @@ log = logging.getLogger(__name__)
 
 # A watch that held this long was well: the next failure is a new one.
 _WELL_AFTER: Final = 60.0
+_NOT_YET: Final = "it has not begun to listen"
 
 
 class Watcher:
@@ -23,29 +24,39 @@ class Watcher:
         self._collector = collector
         self._backoff = backoff or Backoff(base=1.0, cap=30.0)
         self._stop = threading.Event()
-        self._reason = ""
+        self._reason = _NOT_YET
+        self._after: threading.Event | None = None
         self._thread = threading.Thread(target=self._loop, name=f"watch {target}", daemon=True)
 
-    def start(self) -> None:
+    def start(self, after: threading.Event | None = None) -> None:
+        """Begin to listen, once `after` is set: two of a kind must not listen at once."""
+        self._after = after
         self._thread.start()
 
-    def stop(self, seconds: float = 0.0) -> None:
-        """Tell the watch to end, and wait for it so many seconds at most."""
+    def stop(self, seconds: float | None = 0.0) -> None:
+        """Tell the watch to end, and wait for it so many seconds at most; None for as long as it takes."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(seconds)
 
-    def outcome(self, now: float) -> Outcome:
-        """Return how the watch stands, as the outcome of a read of that name."""
+    def outcome(self, now: float) -> Outcome | None:
+        """Return how the watch stands, as the outcome of a read of that name; None before it first listened."""
+        if self._reason == _NOT_YET:
+            return None
         if self._reason:
             return Outcome("watch", "failed", now, reason=self._reason)
         return Outcome("watch", "ok", now)
 
+    def _ready(self) -> None:
+        self._reason = ""
+
     def _loop(self) -> None:
         said = ""
+        while self._after is not None and not self._after.wait(0.1):
+            if self._stop.is_set():
+                return
         while not self._stop.is_set():
             begun = time.monotonic()
-            self._reason = ""
             reason = self._listen()
             if self._stop.is_set():
                 return
@@ -61,7 +72,7 @@ class Watcher:
 
     def _listen(self) -> str:
         try:
-            self._collector.watch(self._stop)
+            self._collector.watch(self._stop, self._ready)
         except BaseException as error:  # a sys.exit() in a library as well
             log.debug("the watch broke off", exc_info=True, extra={"target": self._target})
             return reason_of(error)

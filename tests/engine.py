@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 from exporter.board import Board
-from exporter.collector import Collector, Members, Read
+from exporter.collector import Collector, Context, Members, Read
 from exporter.config import TargetSettings
 from exporter.metric import Metric, Samples
 from exporter.pages import Pages
@@ -58,11 +58,14 @@ class Tally:
     most: int = 0
 
 
+CONTEXT = Context("t", 5.0, State(None).shelf("t"))
+
+
 def _nothing(*_: object) -> None:
     return
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Script:
     """What a target does: its reads by name, and what happens on the way."""
 
@@ -79,6 +82,9 @@ class Script:
     closes: Tally = field(default_factory=Tally)
     closed_during_a_round: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __repr__(self) -> str:
+        return "the script"  # its state is kept under what its settings look like
 
     @contextmanager
     def counting(self, tally: Tally) -> Iterator[None]:
@@ -118,8 +124,9 @@ class Scripted(Collector[Session]):
 class Watching(Scripted):
     """The same with a watch."""
 
-    def watch(self, stop: Event) -> None:
+    def watch(self, stop: Event, ready: Callable[[], None]) -> None:
         assert self.settings.watching is not None
+        ready()
         self.settings.watching(stop)
 
 
@@ -158,8 +165,8 @@ class Bench(Board):
         super().__init__(Telemetry(state or State(None)), clock or self.clock)
         self.apply(targets)
 
-    def _collector(self, settings: TargetSettings) -> Collector[Any]:
-        return (Watching if settings.settings.watching else Scripted)(settings.settings)
+    def _collector(self, settings: TargetSettings, context: Context) -> Collector[Any]:
+        return (Watching if settings.settings.watching else Scripted)(settings.settings, context)
 
     def make(self, settings: TargetSettings) -> Target:
         self._made.append(super().make(settings))

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from exporter.collector import Collector, NoSettings
+from exporter.collector import Collector, Context, NoSettings
 from exporter.config import TargetSettings
 from tests.engine import Bench, Script, gives, settings, values
 from tests.support import until
@@ -189,8 +189,8 @@ def test_the_exporter_watches_itself() -> None:
     class Real(Bench):
         """A bench whose collectors are the real ones."""
 
-        def _collector(self, settings: TargetSettings) -> Collector[None]:
-            return super(Bench, self)._collector(settings)
+        def _collector(self, settings: TargetSettings, context: Context) -> Collector[None]:
+            return super(Bench, self)._collector(settings, context)
 
     with Real(TargetSettings(name="exporter", collector="exporter", settings=NoSettings())) as bench:
         page = bench.page()

@@ -1,5 +1,6 @@
 """Series budgets: a steady top, and an `other` whose counters only grow."""
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 
@@ -22,7 +23,7 @@ def no_samples(_: object) -> Samples:
     yield None
 
 
-def budget(top: int, rank: str = "size_bytes", limit: int = 1000, labels: tuple[str, ...] = ("table",)) -> Budget:
+def budget(top: int, rank: Metric = SIZE, limit: int = 1000, labels: tuple[str, ...] = ("table",)) -> Budget:
     return Budget(Read("tables", no_samples, "Tables.", members=Members(labels, top, rank)), limit)
 
 
@@ -71,6 +72,18 @@ def test_an_endless_read_is_cut_off() -> None:
         budget(3, limit=5).fit(endless())
 
 
+def test_what_is_not_known_is_no_series() -> None:
+    for table in (Budget(Read("x", no_samples, "X."), 3), budget(3, limit=3)):
+        given = (*[None] * 500, *present(*(TABLES(n) for n in range(3))), *[None] * 500)
+        assert len(table.fit(iter(given))[0]) == 3
+
+
+@pytest.mark.parametrize("budget", [Budget(Read("x", no_samples, "X."), 3), budget(3, limit=3)])
+def test_an_endless_read_of_nothing_is_cut_off(budget: Budget) -> None:
+    with pytest.raises(Trouble, match="does not end"):
+        budget.fit(itertools.repeat(None))
+
+
 def test_more_than_the_limit_may_be_folded_into_it() -> None:
     folded, cut = sizes(budget(3, limit=5), **{f"t{n}": n for n in range(40)})
     assert folded == {"t37": 37, "t38": 38, "t39": 39, "other": sum(range(37))}
@@ -116,10 +129,19 @@ def test_a_member_without_a_rank_is_behind_those_that_have_one() -> None:
     assert [sample.labels for sample in samples if sample.metric is SIZE] == [("c",), ("other",)]
 
 
+def test_the_rank_of_a_member_adds_up_its_samples() -> None:
+    counts = {"a": (1000, 1), "b": (5, 5), "c": (6, math.nan)}
+    samples, _ = budget(1, rank=READS).fit(
+        present(*(READS(count, table=table, kind=str(kind)) for table, pair in counts.items()
+                  for kind, count in enumerate(pair)))
+    )  # fmt: skip
+    assert {sample.labels[0] for sample in samples} == {"a", "other"}
+
+
 @pytest.mark.parametrize(("fold", "other"), [("sum", 6), ("max", 4), ("min", 2), ("drop", None)])
 def test_other_adds_up_as_the_metric_says(fold: Fold, other: float | None) -> None:
     size = Metric("size", "gauge", "Size.", labels=("table",), source="the test", fold=fold)
-    samples, cut = budget(1, rank="size").fit(present(size(9, table="a"), size(2, table="b"), size(4, table="c")))
+    samples, cut = budget(1, rank=size).fit(present(size(9, table="a"), size(2, table="b"), size(4, table="c")))
     shown = {sample.labels[0]: sample.value for sample in samples}
     assert shown == {"a": 9} | ({} if other is None else {"other": other})
     assert cut == 2
@@ -144,58 +166,58 @@ def test_a_member_really_called_other_is_part_of_other() -> None:
 
 
 def test_a_counter_once_admitted_stays_whoever_overtakes_it() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     assert calls(tables, {"a": 100, "b": 90}) == {"a": 100, "other": 0}
     assert calls(tables, {"a": 100, "b": 900_090}) == {"a": 100, "other": 900_000}
     assert calls(tables, {"a": 101, "b": 900_100}) == {"a": 101, "other": 900_010}
 
 
 def test_the_first_round_is_where_other_begins() -> None:
-    assert calls(budget(1, rank="calls_total"), {"a": 100, "b": 90, "c": 5}) == {"a": 100, "other": 0}
+    assert calls(budget(1, rank=CALLS), {"a": 100, "b": 90, "c": 5}) == {"a": 100, "other": 0}
 
 
 def test_a_member_born_later_counts_from_nothing() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     calls(tables, {"a": 100})
     assert calls(tables, {"a": 100, "b": 7}) == {"a": 100, "other": 7}
 
 
 def test_a_counter_that_starts_again_counts_from_nothing() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     calls(tables, {"a": 100, "b": 90})
     assert calls(tables, {"a": 100, "b": 3}) == {"a": 100, "other": 3}
 
 
 def test_other_stays_when_its_members_are_gone() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     calls(tables, {"a": 100, "b": 90})
     calls(tables, {"a": 100, "b": 95})
     assert calls(tables, {"a": 100}) == {"a": 100, "other": 5}
 
 
 def test_a_member_that_comes_back_brings_no_burst() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     calls(tables, {"a": 100, "b": 90})
     calls(tables, {"a": 100})
     assert calls(tables, {"a": 100, "b": 92}) == {"a": 100, "other": 2}
 
 
 def test_an_admitted_member_that_lost_its_place_while_away_counts_on_in_other() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     calls(tables, {"a": 100})
     assert calls(tables, {"new": 3}) == {"new": 3}
     assert calls(tables, {"new": 3, "a": 150}) == {"new": 3, "other": 50}
 
 
 def test_a_member_once_refused_never_gets_a_series_of_its_own() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     calls(tables, {"a": 100, "b": 90})
     calls(tables, {})
     assert calls(tables, {"b": 900}) == {"other": 810}
 
 
 def test_a_count_that_is_no_number_does_not_spoil_other() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     calls(tables, {"a": 100, "b": 90, "c": 1})
     assert calls(tables, {"a": 100, "b": math.nan, "c": math.inf})["other"] == 0
     assert calls(tables, {"a": 100, "b": 95, "c": 2})["other"] == 6
@@ -217,7 +239,7 @@ def test_histograms_are_counted_like_counters() -> None:
 
 
 def test_what_vanished_is_forgotten_in_time() -> None:
-    tables = budget(1, rank="calls_total")
+    tables = budget(1, rank=CALLS)
     for number in range(2 * _REMEMBERED):
         calls(tables, {"a": 1, f"b{number}": 2})
     assert len(tables._counters._last) <= _REMEMBERED + 5
@@ -229,7 +251,7 @@ ROUND = st.dictionaries(st.sampled_from(["a", "b", "c", "d", "e", "other"]), st.
 
 @given(st.integers(1, 4), st.lists(ROUND, min_size=1, max_size=12))
 def test_the_increases_on_the_page_are_those_of_the_members(top: int, rounds: list[dict[str, int]]) -> None:
-    tables = budget(top, rank="calls_total")
+    tables = budget(top, rank=CALLS)
     true = _Increases()
     shown = _Increases()
     own: set[str] = set()

@@ -36,10 +36,10 @@ def test_nearest_names() -> None:
 
 
 def test_explain_says_all_that_is_known() -> None:
-    shown = explain("system", LOAD)
+    shown = explain("system", LOAD, "x_load")
     assert shown.startswith("x_load\n\n  How | busy.\n")
     assert [line.split(":")[1].strip() for line in shown.splitlines()[4:]] == ["gauge", "none", "cpu", "here", "system"]
-    assert "target (on /metrics)" in explain("other", TIME)
+    assert "target (on /metrics)" in explain("other", TIME, "x_time_seconds")
 
 
 def test_the_explain_command() -> None:

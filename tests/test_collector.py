@@ -1,8 +1,9 @@
 """What a collector declares, and how its file is found."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from types import ModuleType
 
@@ -10,7 +11,10 @@ import pytest
 
 from exporter import collectors
 from exporter.collector import Collector, Members, Read, find, kinds, read
-from exporter.metric import Samples
+from exporter.metric import Metric, Samples
+from tests.engine import CONTEXT
+
+SIZE = Metric("size_bytes", "gauge", "Size.", labels=("table",), source="the test")
 
 
 class Base(Collector[str]):
@@ -28,7 +32,7 @@ class Base(Collector[str]):
         assert (self.settings, session) == ("settings", "session")
         yield None
 
-    @read(interval=30.0, members=Members(("table",), 5, "size_bytes"))
+    @read(interval=30.0, members=Members(("table",), 5, SIZE))
     def second(self, session: str) -> Samples:
         """The second."""
         yield None
@@ -51,7 +55,7 @@ def group(name: str, *reads: Read) -> ModuleType:
 def test_a_read_is_described_by_its_name_docstring_and_options() -> None:
     first, second = Base.declared_reads().values()
     assert (first.name, first.help, first.interval, first.members) == ("first", "The first, of two.", None, None)
-    assert (second.name, second.interval, second.members) == ("second", 30.0, Members(("table",), 5, "size_bytes"))
+    assert (second.name, second.interval, second.members) == ("second", 30.0, Members(("table",), 5, SIZE))
 
 
 def test_a_read_without_a_docstring_is_refused() -> None:
@@ -66,10 +70,10 @@ def test_reads_are_functions_of_the_session_alone() -> None:
     class Grouped(Base):
         groups = (group("x", grouped),)
 
-    reads = Grouped("settings").reads()
+    reads = Grouped("settings", CONTEXT).reads()
     assert [item.name for item in reads] == ["first", "second", "grouped"]
     assert [list(item.function("session")) for item in reads] == [[None]] * 3
-    assert (reads[1].interval, reads[1].members) == (30.0, Members(("table",), 5, "size_bytes"))
+    assert (reads[1].interval, reads[1].members) == (30.0, Members(("table",), 5, SIZE))
 
 
 def test_a_subclass_replaces_a_read_in_its_place() -> None:
@@ -79,7 +83,7 @@ def test_a_subclass_replaces_a_read_in_its_place() -> None:
             """Another first."""
             yield None
 
-    assert [item.help for item in Special("settings").reads()] == ["Another first.", "The second."]
+    assert [item.help for item in Special("settings", CONTEXT).reads()] == ["Another first.", "The second."]
 
 
 def test_two_reads_of_one_name_are_refused() -> None:
@@ -92,16 +96,16 @@ def test_two_reads_of_one_name_are_refused() -> None:
 
 def test_only_a_collector_with_a_watch_watches() -> None:
     class Watching(Base):
-        def watch(self, stop: Event) -> None:
+        def watch(self, stop: Event, ready: Callable[[], None]) -> None:
             stop.wait()
 
     assert (Base.watches(), Watching.watches()) == (False, True)
-    Base("settings").watch(Event())
-    Base("settings").close()
+    Base("settings", CONTEXT).watch(Event(), lambda: None)
+    Base("settings", CONTEXT).close()
 
 
 def test_a_collector_without_connect_says_so() -> None:
-    with pytest.raises(TypeError, match=r"Collector has no connect\(\)"), Collector[None](None).connect():
+    with pytest.raises(TypeError, match=r"Collector has no connect\(\)"), Collector[None](None, CONTEXT).connect():
         pass
 
 
@@ -110,6 +114,13 @@ def test_the_folder_is_the_registry() -> None:
     assert kinds() == sorted(kinds())
     for kind in kinds():
         assert find(kind).kind == kind
+
+
+def test_what_collectors_share_is_no_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("made_up.py", "_shared.py"):
+        (tmp_path / name).touch()
+    monkeypatch.setattr(collectors, "__path__", [str(tmp_path)])
+    assert kinds() == ["made_up"]
 
 
 @pytest.mark.parametrize("number", [0, 2])

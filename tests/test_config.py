@@ -260,8 +260,8 @@ def test_times_that_contradict_each_other_are_refused() -> None:
         ("targets: {exporter: {collector: metered}}", "the name is taken by the exporter itself; choose another"),
         ("targets: {'a b': {collector: metered}}", "targets.'a b': a target cannot have this name; expected at most"),
         ("host: {collector: system}", "host.collector: unknown key"),
-        ("web: {listen_address: 10420}", "web.listen_address: is '10420'; expected HOST:PORT"),
-        ("web: {listen_address: '::1:10420'}", "web.listen_address: is '::1:10420'; expected HOST:PORT"),
+        ("web: {listen_address: 10420}", "web.listen_address: is no address; expected HOST:PORT"),
+        ("web: {listen_address: '::1:10420'}", "web.listen_address: is no address; expected HOST:PORT"),
         ("web: {max_connections: 0}", "web.max_connections: lets nobody in"),
     ],
 )  # fmt: skip

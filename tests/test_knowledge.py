@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from exporter.board import shelf_of
 from exporter.collector import NotApplicable
 from exporter.metric import CATALOGUE, Samples
 from exporter.snapshot import Snapshot
@@ -135,13 +137,41 @@ def test_what_a_scrape_can_read_again_is_not_kept(tmp_path: Path) -> None:
 def test_a_fact_whose_metric_is_declared_otherwise_by_now_is_left(tmp_path: Path) -> None:
     state = State(tmp_path)
     kept = [
-        ["test_gone", [], 1], ["runbook_target_up", ["x"], 1], ["test_made_timestamp_seconds", ["one more"], 1],
-        ["test_made_timestamp_seconds", [], 7],
+        ["test_gone", {}, 1], ["runbook_target_up", {"collector": "x"}, 1],
+        ["test_made_timestamp_seconds", {"one": "more"}, 1], ["test_made_timestamp_seconds", {}, 7],
     ]  # fmt: skip
-    state.put("target t", "a", json.dumps({"success": None, "facts": kept}))
-    state.put("target t", "gone", json.dumps({"success": 5.0, "facts": kept}))
-    with Bench(state=state) as bench:
-        gate = bench.gate()
-        bench.apply([settings(Script({"a": gives("a")}, connecting=lambda: gate.wait(20)), interval=600)])
-        assert bench.page() == {'test_made_timestamp_seconds{target="t"}': "7"}
+    shelf = shelf_of(settings(Script({})))
+    state.put(shelf, "a", json.dumps({"success": None, "facts": kept}))
+    state.put(shelf, "gone", json.dumps({"success": 5.0, "facts": kept}))
+    gate = Event()
+    with Bench(
+        settings(Script({"a": gives("a")}, connecting=lambda: gate.wait(20)), interval=600), state=state
+    ) as bench:
+        page = bench.page()
+        gate.set()
+        assert page == {'test_made_timestamp_seconds{target="t"}': "7"}
     state.close()
+
+
+@pytest.mark.parametrize("kept", ['"text"', "[]", '{"success": "soon", "facts": []}', '{"facts": 7}'])
+def test_what_is_kept_and_makes_no_sense_is_left_out(kept: str, caplog: pytest.LogCaptureFixture) -> None:
+    state = State(None)
+    state.put(shelf_of(settings(Script({}))), "a", kept)
+    with Bench(settings(Script({"a": gives("a")}), interval=600), state=state) as bench:
+        until(lambda: values(bench.look()) == {"a": 1})
+    assert "what was kept of the read a is not understood" in caplog.text
+
+
+def test_what_was_learned_of_another_thing_of_the_same_name_is_not_shown(tmp_path: Path) -> None:
+    state = State(None)
+
+    class Elsewhere(Script):
+        def __repr__(self) -> str:
+            return "elsewhere"
+
+    with Bench(settings(Script({"a": Backup()}), interval=600), state=state) as bench:
+        until(lambda: facts(bench.look()) == [100])
+        gate = bench.gate()
+        bench.apply([settings(Elsewhere({"a": Backup()}, connecting=lambda: gate.wait(20)), interval=600)])
+        assert facts(bench.look()) == []
+        assert [shelf for shelf, _ in state.entries if "t" in shelf.split()] == []

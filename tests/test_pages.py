@@ -2,13 +2,20 @@
 
 import gzip
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
+import pytest
+
+from exporter import exposition
 from exporter.collector import Members, NotApplicable
 from exporter.metric import Metric, Samples
 from exporter.pages import Pages
 from exporter.snapshot import Snapshot
 from tests.engine import VALUE, Bench, Script, Session, gives, raises, series_of, settings
+from tests.support import until
 
 SIZE = Metric("test_size_bytes", "gauge", "Size.", labels=("table",), source="the test")
 
@@ -35,7 +42,7 @@ def tables(_: Session) -> Samples:
 def test_a_page_of_two_targets(golden: Callable[[str, str], None]) -> None:
     reads = {"good": gives("good", 1.5), "bad": raises(ValueError("x")), "none": raises(NotApplicable("no table"))}
     one = Script(reads, intervals={"good": 60})
-    two = Script({"good": gives("good"), "tables": tables}, members={"tables": Members(("table",), 2, SIZE.name)})
+    two = Script({"good": gives("good"), "tables": tables}, members={"tables": Members(("table",), 2, SIZE)})
 
     def refuse() -> None:
         raise OSError("refused")
@@ -87,7 +94,7 @@ def test_the_interval_of_a_background_target_is_its_own() -> None:
 
 
 def test_what_was_cut_is_said() -> None:
-    script = Script({"tables": tables}, members={"tables": Members(("table",), 2, SIZE.name)})
+    script = Script({"tables": tables}, members={"tables": Members(("table",), 2, SIZE)})
     with Bench(settings(script)) as bench:
         page = bench.page()
         assert about(page, "runbook_exporter_read_members_cut") == {"tables": "3"}
@@ -146,6 +153,90 @@ def test_few_pages_are_kept_and_what_vanished_is_forgotten() -> None:
         assert list(pages._rendered) == [("t", True)]
         pages.keep_only(set())
         assert pages._rendered == {}
+
+
+def test_the_pages_of_the_last_filters_are_kept() -> None:
+    with Bench(*(settings(Script({"a": gives("a")}), f"t{number}") for number in range(10))) as bench:
+        targets, snapshots = bench.targets(), bench.read(bench.targets(), 5)
+
+        def kept() -> list[int]:
+            return [number for number, snapshot in enumerate(snapshots)
+                    if bench.pages.kept([snapshot], labelled=True, zipped=False)]  # fmt: skip
+
+        for target, snapshot in zip(targets, snapshots, strict=True):
+            bench.pages.page([target], [snapshot], labelled=True, zipped=False)
+        assert kept() == list(range(2, 10))
+        bench.pages.keep_only({"t3", "t9"})
+        assert kept() == [3, 9]
+        bench.pages.page(targets, snapshots, labelled=True, zipped=True)
+        bench.pages.keep_only({"t3", "t9"})
+        assert bench.pages.kept(snapshots, labelled=True, zipped=True) is None
+
+
+class NotedLock:
+    """A lock that knows how often it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self.asked += 1
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@dataclass
+class Slow:
+    """Pages whose making waits for `gate`; `made` counts how often it was begun."""
+
+    bench: Bench
+    lock: NotedLock
+    gate: threading.Event
+    made: int = 0
+
+    def page(self) -> bytes:
+        targets = self.bench.targets()
+        return self.bench.pages.page(targets, self.bench.read(targets, 5), labelled=True, zipped=False)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    def join(parts: Iterable[exposition.Blocks]) -> str:
+        slow.made += 1
+        slow.gate.wait(20)
+        return as_ever(parts)
+
+    as_ever = exposition.join
+    monkeypatch.setattr(exposition, "join", join)
+    with Bench(settings(Script({"a": gives("a")}))) as bench:
+        slow = Slow(bench, NotedLock(), bench.gate())
+        monkeypatch.setattr(bench.pages, "_lock", slow.lock)
+        yield slow
+
+
+def test_a_page_that_two_threads_ask_for_is_made_once(slow: Slow) -> None:
+    with ThreadPoolExecutor() as threads:
+        pages = [threads.submit(slow.page) for _ in range(2)]
+        until(lambda: 2 in (slow.lock.asked, slow.made))
+        slow.gate.set()
+        assert pages[0].result(10) is pages[1].result(10)
+    assert slow.made == 1
+
+
+def test_what_is_rendered_meanwhile_is_forgotten_too(slow: Slow) -> None:
+    with ThreadPoolExecutor() as threads:
+        page = threads.submit(slow.page)
+        until(lambda: slow.made)
+        forgetting = threads.submit(slow.bench.pages.keep_only, set())
+        until(lambda: slow.lock.asked == 2 or forgetting.done())
+        slow.gate.set()
+        assert page.result(10)
+        forgetting.result(10)
+    assert slow.bench.pages._rendered == {}
+    assert not slow.bench.pages._pages
 
 
 def test_each_snapshot_is_rendered_once() -> None:

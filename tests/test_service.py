@@ -1,6 +1,7 @@
 """The service as a process: signals, reloads, addresses, exit codes."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -136,7 +137,7 @@ def test_a_port_in_use_is_exit_1_with_the_remedy(tmp_path: Path) -> None:
 def test_an_address_that_is_none_is_exit_2(tmp_path: Path, address: str) -> None:
     ended = command(f"--web.listen-address={address}", f"--storage.path={tmp_path}")
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"--web.listen-address is {address!r}; expected HOST:PORT")
+    assert ended.stderr.startswith("--web.listen-address is no address; expected HOST:PORT")
 
 
 def test_a_host_that_does_not_exist_is_exit_1(tmp_path: Path) -> None:
@@ -238,3 +239,13 @@ sys.exit(cli.main([f"--web.listen-address=127.0.0.1:{sys.argv[1]}", f"--storage.
     ended = command(str(free_port()), str(tmp_path), program=("-c", script))
     assert ended.returncode == 0, ended.stderr
     assert "MODULES True []" in ended.stdout
+
+
+def test_sigterm_ends_it_while_a_reload_hangs(tmp_path: Path) -> None:
+    with running(tmp_path) as exporter:
+        exporter.config.unlink()
+        os.mkfifo(exporter.config)  # reading it never ends, as on a mount whose server is gone
+        exporter.send(signal.SIGHUP)
+        before = exporter.threads()
+        until(lambda: exporter.threads() >= before and exporter.get("/-/healthy").ok)
+        assert exporter.stop() == 0

@@ -187,7 +187,7 @@ def test_a_read_with_an_interval_is_reused_within_it_and_made_anew_after_it() ->
         assert script.rounds.count == 6
 
 
-def test_a_read_with_an_interval_is_tried_again_in_the_next_round_when_it_failed() -> None:
+def test_a_read_with_an_interval_that_failed_is_left_alone_for_a_while_and_longer_each_time() -> None:
     made = 0
 
     def fail(_: Session) -> Samples:
@@ -196,11 +196,12 @@ def test_a_read_with_an_interval_is_tried_again_in_the_next_round_when_it_failed
         yield VALUE(made, read="slow")
         raise ValueError(made)
 
-    script = Script({"slow": fail, "quick": gives("quick")}, intervals={"slow": 30})
+    script = Script({"slow": fail, "quick": gives("quick")}, intervals={"slow": 3600})
     with Bench(settings(script)) as bench:
-        for expected in (1, 2, 3):
-            assert outcomes(bench.look())["slow"] == f"failed ValueError: {expected}"
-            bench.advance(10)
+        for _ in range(100):
+            assert outcomes(bench.look())["slow"] == f"failed ValueError: {made}"
+            bench.advance(15)
+    assert 5 <= made <= 9  # 25 minutes: after 15 s, 30 s, 1 min ... each less up to half by chance
 
 
 def test_a_duplicate_of_a_reused_read_fails_that_read_alone() -> None:
@@ -244,3 +245,51 @@ def test_a_clock_set_back_does_not_keep_an_old_answer() -> None:
         bench.look()
         clock.day, clock.running = 400.0, 1010.0
         assert values(bench.look()) == {"slow": 2}
+
+
+def test_a_read_with_an_interval_stands_through_rounds_that_break_off() -> None:
+    made, broken = 0, False
+
+    def count(_: Session) -> Samples:
+        nonlocal made
+        made += 1
+        yield VALUE(made, read="metered")
+
+    def connecting() -> None:
+        if broken:
+            raise ConnectionRefusedError("refused")
+
+    script = Script({"metered": count}, intervals={"metered": 3600}, connecting=connecting)
+    with Bench(settings(script)) as bench:
+        for number in range(20):
+            broken = number % 2 == 1
+            bench.look()
+            bench.advance(31)
+    assert made == 1
+
+
+def test_what_is_held_from_before_does_not_make_a_target_look_alive() -> None:
+    refused = False
+
+    def ask(_: Session) -> Samples:
+        if refused:
+            raise ConnectionRefusedError("refused")
+        yield VALUE(1, read="live")
+
+    script = Script({"held": gives("held"), "live": ask}, intervals={"held": 3600})
+    with Bench(settings(script)) as bench:
+        assert bench.look().up is True
+        refused = True
+        bench.advance(10)
+        assert bench.look().up is False
+
+
+def test_an_exception_without_a_text_costs_its_read_only() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    with Bench(settings(Script({"mute": raises(Mute()), "good": gives("good")}))) as bench:
+        assert outcomes(bench.look()) == {"mute": "failed Mute: (its text cannot be had)", "good": "ok"}
+        bench.advance(10)
+        assert values(bench.look()) == {"good": 1}

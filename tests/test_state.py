@@ -8,6 +8,10 @@ import stat
 import subprocess
 import sys
 import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -246,6 +250,88 @@ def _connection(state: State) -> sqlite3.Connection:
     connection = state._thread._args[0]  # type: ignore[attr-defined]
     assert isinstance(connection, sqlite3.Connection)
     return connection
+
+
+@contextmanager
+def hanging(state: State) -> Iterator[None]:
+    """Hold the writer inside SQLite, as a disk that hangs does."""
+    inside, goes_on = threading.Event(), threading.Event()
+
+    def hang() -> int:
+        inside.set()
+        goes_on.wait(20)
+        return 0
+
+    connection = _connection(state)
+    connection.set_progress_handler(hang, 1)
+    state.shelf("s").put("hanging", 1)
+    try:
+        assert inside.wait(10)
+        yield
+    finally:
+        connection.set_progress_handler(None, 1)
+        goes_on.set()
+
+
+def test_a_disk_that_hangs_is_said_and_what_waits_for_it_does_not_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = reopened(tmp_path)
+    shelf = state.shelf("s")
+    with hanging(state):
+        tracemalloc.start()
+        for number in range(20_000):
+            shelf.put("number", number)
+        grown, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert grown < 100_000  # kept one by one they take 2 MB
+        assert state.problem == ""
+        monkeypatch.setattr(State, "LONGEST_WRITE", 0.0)
+        assert "the disk hangs" in state.problem
+        assert not state.flush(0.01)
+        monkeypatch.undo()
+    assert state.flush()
+    assert state.problem == ""
+    state.close()
+    assert content(tmp_path) == {("s", "hanging"): "1", ("s", "number"): "19999"}
+
+
+def test_closing_does_not_wait_for_a_disk_that_hangs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state = reopened(tmp_path)
+    writer = state._thread
+    assert writer is not None
+    with hanging(state):
+        started = time.monotonic()
+        state.close(0.05)
+        assert time.monotonic() - started < 5
+        assert "not written to its end" in caplog.text
+    writer.join(10)
+    assert content(tmp_path) == {("s", "hanging"): "1"}
+
+
+def test_what_cannot_be_written_at_all_is_said_and_the_writer_lives_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = reopened(tmp_path)
+    state.shelf("\udc80").put("k", 1)  # no text to SQLite, and no error of SQLite's either
+    assert not state.flush()
+    assert "surrogates" in state.problem
+    assert "the state cannot be written" in caplog.text
+    assert state._thread is not None
+    assert state._thread.is_alive()
+    state.close()
+
+
+def test_what_removed_targets_left_is_forgotten(tmp_path: Path) -> None:
+    state = reopened(tmp_path)
+    for shelf in ("target a", "target b", "target ", "notes"):
+        state.shelf(shelf).put("k", 1)
+    state.close()
+    state = reopened(tmp_path)
+    state.keep_only({"target a"})
+    assert sorted(state.entries) == [("notes", "k"), ("target a", "k")]
+    state.close()
+    assert sorted(content(tmp_path)) == [("notes", "k"), ("target a", "k")]
 
 
 def test_keys_can_be_listed_while_others_put(tmp_path: Path) -> None:

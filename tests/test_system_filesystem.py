@@ -90,7 +90,7 @@ def samples(host: Host) -> list[Sample]:
 def live() -> Iterator[Host]:
     host = Host("/proc", "/sys", "/", replace(HostSettings(), mount_timeout=TIMEOUT))
     yield host
-    host.patience.close()
+    host.close()
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def session() -> Iterator[Callable[..., Host]]:
 
     yield make
     for host in made:
-        host.patience.close()
+        host.close()
 
 
 @pytest.fixture

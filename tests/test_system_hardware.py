@@ -5,16 +5,20 @@ gives an error when it is read. Links are made here, as a source archive does no
 """
 
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from exporter.collector import NotApplicable, Read
+from exporter.collector import NotApplicable, Read, Trouble
 from exporter.collectors.system import HostSettings, hardware, sensors
 from exporter.collectors.system.host import Host
 from exporter.exposition import label_part, render
 from exporter.metric import Sample
+from tests.hang_fs import mounted, need_fuse
+from tests.support import until
 
 FIXTURE = Path(__file__).parent / "fixtures" / "host" / "sys"
 LINKS = {
@@ -37,7 +41,8 @@ def sysfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def samples(read: Read, sysfs: Path | str) -> list[Sample]:
-    return [sample for sample in read.function(Host("/proc", str(sysfs), "/", HostSettings())) if sample]
+    with closing(Host("/proc", str(sysfs), "/", HostSettings())) as host:
+        return [sample for sample in read.function(host) if sample]
 
 
 def values(read: Read, sysfs: Path | str) -> dict[str, object]:
@@ -174,6 +179,31 @@ def test_what_only_root_may_read_is_empty(sysfs: Path) -> None:
     labels = dict(zip(sample.metric.labels, sample.labels, strict=True))
     assert labels["system_vendor"] == "Dell Inc."
     assert labels["product_serial"] == ""
+
+
+@pytest.mark.parametrize("read", [sensors.hwmon, sensors.thermal, hardware.power_supply], ids=lambda read: read.name)
+def test_hardware_that_hangs_costs_its_timeout_once_and_comes_back(read: Read, tmp_path: Path) -> None:
+    need_fuse()
+    path = tmp_path / "sys"
+    with mounted(path) as server, closing(Host("/proc", str(path), "/", HostSettings())) as host:
+        host.hardware.timeout = 0.3
+        assert fate(read, host) is NotApplicable
+        server.hang()
+        begun = time.monotonic()
+        with pytest.raises(Trouble, match=r"the hardware has not answered within 0\.3 s"):
+            list(read.function(host))
+        assert time.monotonic() - begun >= 0.3
+        begun = time.monotonic()
+        assert [fate(read, host) for _ in range(20)] == [Trouble] * 20
+        assert time.monotonic() - begun < 1
+        server.answer()
+        until(lambda: fate(read, host) is NotApplicable)
+
+
+def fate(read: Read, host: Host) -> type[Trouble]:
+    with pytest.raises(Trouble) as caught:
+        list(read.function(host))
+    return caught.type
 
 
 def test_slow_hardware_is_not_asked_at_each_scrape() -> None:

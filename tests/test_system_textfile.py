@@ -3,23 +3,32 @@
 import math
 import os
 import string
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.collector import NotApplicable, Trouble
-from exporter.collectors.system import HostSettings
+from exporter.collector import NotApplicable, Read, Trouble
+from exporter.collectors.system import HostSettings, System
 from exporter.collectors.system.host import Host
 from exporter.collectors.system.textfile import TextFiles, textfile, textfile_refused
 from exporter.collectors.system.textformat import Family, Malformed, parse
 from exporter.exposition import render
 from exporter.metric import CATALOGUE, Histogram, Metric, Sample, Summary
+from tests.engine import CONTEXT
+from tests.hang_fs import mounted, need_fuse
+from tests.support import until
+
+TIMEOUT = 0.3
+SLACK = 1.0  # for a busy machine
+made: list[Host] = []
 
 GOOD = {
     "apt.prom": """\
@@ -55,11 +64,20 @@ job_ok{name="nightly",note="say \\"hi\\"\\\\\\n"} +Inf
 }
 
 
-def session(directory: Path | str) -> Host:
-    return Host("/proc", "/sys", "/", replace(HostSettings(), textfile_directory=str(directory)))
+def session(directory: Path | str, **more: Any) -> Host:
+    made.append(Host("/proc", "/sys", "/", replace(HostSettings(), textfile_directory=str(directory), **more)))
+    return made[-1]
+
+
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    yield
+    while made:
+        made.pop().close()
 
 
 def samples(host: Host) -> list[Sample]:
+    host.round += 1
     return [sample for sample in textfile.function(host) if sample]
 
 
@@ -68,6 +86,7 @@ def page(host: Host) -> str:
 
 
 def refusal(host: Host) -> str:
+    host.round += 1
     with pytest.raises(Trouble) as caught:
         list(textfile_refused.function(host))
     return str(caught.value)
@@ -133,6 +152,8 @@ BAD = {
     "unknown type": ("# TYPE x enum\n", "not a type"),
     "no type": ("# TYPE x\n", "not a type"),
     "help twice": ("# HELP x a\n# HELP x b\nx 1\n", "second HELP"),
+    "help of no name": ('# HELP x{a="b"} 1\n', "not a metric name"),
+    "type of no name": ("# TYPE 1x gauge\n", "not a metric name"),
     "part twice": ("x_sum 1\n# TYPE x summary\n", "x_sum is there already"),
     "part of a histogram": ("# TYPE x histogram\nx 1\n", "not a line of a histogram"),
     "bucket without bound": ("# TYPE x histogram\nx_bucket 1\n", "not a line of a histogram"),
@@ -244,11 +265,76 @@ def test_a_metric_that_a_collector_declares_later_is_no_longer_taken_from_a_file
 
 def test_a_file_is_not_read_again_while_it_stays_the_same(tmp_path: Path) -> None:
     write(tmp_path, {"a.prom": "a 1\n"})
-    files = TextFiles()
-    files.look(str(tmp_path))
+    host, files = session(tmp_path), TextFiles()
+    files.look(host)
     before = files.samples
-    files.look(str(tmp_path))
+    files.look(host)
     assert files.samples is before
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_file_that_is_too_large_is_left_out(tmp_path: Path, size: int) -> None:
+    write(tmp_path, {"a.prom": "a 1\n"})
+    with open(tmp_path / "large.prom", "wb") as file:
+        file.write(b"large 1\n#".ljust((16 << 20) - 1 + size) + b"\n")
+    host = session(tmp_path)
+    assert flag(host) == size
+    assert ("large 1\n" in page(host), "a 1\n" in page(host)) == (not size, True)
+    if size:
+        assert refusal(host) == f"{tmp_path}/large.prom: larger than 16 MiB"
+
+
+@pytest.mark.parametrize("reads", [(textfile, textfile_refused), (textfile_refused, textfile)])
+def test_the_directory_is_looked_at_once_a_round(tmp_path: Path, reads: tuple[Read, Read]) -> None:
+    write(tmp_path, {"a.prom": "a 1\n"})
+    host = session(tmp_path)
+    first, second = reads
+    list(first.function(host))
+    write(tmp_path, {"a.prom": "a\n", "b.prom": "b 1\n"})
+    assert not {sample.metric.name for sample in second.function(host) if sample} & {"b"}
+    assert list(host.kept(TextFiles).shown) == [(f"{tmp_path}/a.prom", 1_700_000_000.5)]
+    assert flag(host) == 1
+    assert refusal(host).startswith(f"{tmp_path}/a.prom: ")
+
+
+def test_each_round_of_the_host_looks_anew(tmp_path: Path) -> None:
+    collector = System(replace(HostSettings(), textfile_directory=str(tmp_path)), CONTEXT)
+    seen = []
+    for value in (1, 2):
+        (tmp_path / "a.prom").write_text(f"a {value}\n")
+        with collector.connect() as host:
+            seen += [sample.value for sample in textfile.function(host) if sample and sample.metric.name == "a"]
+    collector.close()
+    assert seen == [1, 2]
+
+
+def test_a_directory_that_hangs_costs_its_timeout_once_and_comes_back(tmp_path: Path) -> None:
+    need_fuse()
+    path = tmp_path / "hanging"
+    with mounted(path) as server:
+        host = session(path / "textfiles", mount_timeout=TIMEOUT)
+        assert refusal(host).endswith("No such file or directory")
+        server.hang()
+        begun = time.monotonic()
+        with pytest.raises(Trouble, match="textfiles has not answered within mount_timeout"):
+            samples(host)
+        assert TIMEOUT <= time.monotonic() - begun < TIMEOUT + SLACK
+        begun = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(Trouble, match="has not answered"):
+                samples(host)
+            assert "has not answered" in refusal(host)
+        assert time.monotonic() - begun < TIMEOUT + SLACK
+        server.answer()
+        until(lambda: "No such file" in refusal(host))
+
+
+def test_text_that_takes_long_to_understand_is_no_hanging_directory(tmp_path: Path) -> None:
+    write(tmp_path, {"a.prom": "".join(f'a{{n="{number}"}} 1\n' for number in range(40_000))})
+    host = session(tmp_path, mount_timeout=0.05)
+    begun = time.monotonic()
+    assert flag(host) == 0
+    assert time.monotonic() - begun > host.settings.mount_timeout
 
 
 def judged(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], str]:

@@ -9,12 +9,17 @@ import pytest
 
 from exporter.backoff import Backoff
 from exporter.watcher import Watcher
-from tests.engine import Bench, Script, Watching, gives, outcomes, settings
+from tests.engine import CONTEXT, Bench, Script, Watching, gives, outcomes, settings
 from tests.support import until
 
 
+def shown(watched: Watcher) -> str:
+    outcome = watched.outcome(7)
+    return f"{outcome.status} {outcome.reason}".strip() if outcome else "not yet"
+
+
 def watcher(watching: Callable[[Event], object]) -> Watcher:
-    return Watcher("t", Watching(Script({}, watching=watching)), Backoff(0.001, 0.002))
+    return Watcher("t", Watching(Script({}, watching=watching), CONTEXT), Backoff(0.001, 0.002))
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit("broken"), KeyboardInterrupt("broken")])
@@ -30,7 +35,7 @@ def test_it_is_begun_again_after_it_fails(error: BaseException) -> None:
 
     watched = watcher(watch)
     watched.start()
-    until(lambda: begun == 4 and watched.outcome(0).status == "ok")
+    until(lambda: begun == 4 and shown(watched) == "ok")
     watched.stop(5)
     assert begun == 4
 
@@ -43,10 +48,10 @@ def test_one_that_returns_is_begun_again_and_said() -> None:
         begun += 1
 
     watched = watcher(watch)
-    assert watched.outcome(7).status == "ok"
+    assert watched.outcome(7) is None
     watched.start()
     until(lambda: begun > 3)
-    until(lambda: watched.outcome(7).reason == "it returned")
+    until(lambda: shown(watched) == "failed it returned")
     watched.stop(5)
 
 
@@ -124,3 +129,26 @@ def test_closing_the_target_stops_its_watch() -> None:
         until(lambda: bench.threads("watch"))
         bench.apply([])
         assert stopped.wait(5)
+
+
+def test_two_watches_of_one_name_never_run_at_once_and_the_collector_is_closed_after_its_own() -> None:
+    events: list[str] = []
+    slow = Event()
+
+    def first(stop: Event) -> None:
+        events.append("first begins")
+        stop.wait()
+        slow.wait(20)
+        events.append("first ends")
+
+    def second(stop: Event) -> None:
+        events.append("second begins")
+        stop.wait()
+
+    old = Script({"a": gives("a")}, watching=first, closing=lambda: events.append("first is closed"))
+    with Bench(settings(old)) as bench:
+        until(lambda: events)
+        bench.apply([settings(Script({"a": gives("a")}, watching=second))])
+        slow.set()
+        until(lambda: "second begins" in events)
+    assert events == ["first begins", "first ends", "first is closed", "second begins"]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exporter.collector import Collector, read
+from exporter.collector import Collector, Context, read
 from exporter.metric import Samples, gauge
 from exporter.setting import setting
 
@@ -29,8 +29,8 @@ class Many(Collector[int]):
 
     Settings = ManySettings
 
-    def __init__(self, settings: Any) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: Any, context: Context) -> None:
+        super().__init__(settings, context)
         self._round = 0
         self._members = [(f"database{n % 7}", f"table_{n}") for n in range(settings.series // _FAMILIES)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
 
-from exporter.collector import Collector
+from exporter.collector import Collector, Context
 from exporter.collectors.system.host import Host
 from exporter.setting import FilePath, Pattern, Seconds, setting
 
@@ -31,7 +31,9 @@ class HostSettings:
         help="Regular expression of file system types to leave out: those that hold no data of their own.",
     )
     mount_timeout: Seconds = setting(
-        1.0, help="How long a file system may take to answer before it is shown with node_filesystem_device_error 1."
+        1.0,
+        help="How long a file system may take to answer before it is shown with node_filesystem_device_error 1, "
+        "or the text files on it are given up.",
     )
     disk_devices_exclude: Pattern = setting(
         r"^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$", help="Regular expression of block devices to leave out."
@@ -50,13 +52,13 @@ def _groups() -> tuple[ModuleType, ...]:
 
         return (portable,)
     from exporter.collectors.system import (
-        connections,
         cpu,
         disk,
         filesystem,
         hardware,
         kernel,
         memory,
+        netstat,
         network,
         raid,
         sensors,
@@ -64,7 +66,7 @@ def _groups() -> tuple[ModuleType, ...]:
         textfile,
     )  # fmt: skip
 
-    return cpu, memory, filesystem, disk, raid, network, sockets, connections, kernel, sensors, hardware, textfile
+    return cpu, memory, filesystem, disk, raid, network, netstat, sockets, kernel, sensors, hardware, textfile
 
 
 class System(Collector[Host]):
@@ -74,13 +76,14 @@ class System(Collector[Host]):
     Settings = HostSettings
     groups: ClassVar[tuple[ModuleType, ...]] = _groups()
 
-    def __init__(self, settings: HostSettings) -> None:
-        super().__init__(settings)
+    def __init__(self, settings: HostSettings, context: Context) -> None:
+        super().__init__(settings, context)
         self._host = Host(settings.procfs, settings.sysfs, settings.rootfs, settings)
 
     @contextmanager
     def connect(self) -> Iterator[Host]:
+        self._host.round += 1
         yield self._host
 
     def close(self) -> None:
-        self._host.patience.close()
+        self._host.close()

@@ -1,4 +1,4 @@
-"""Block devices: their traffic, what they are, and the arrays that Linux makes of them."""
+"""Block devices: their traffic and what they are."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter.collector import NotApplicable, read
 from exporter.collectors.system.host import Host, number, numbered
-from exporter.collectors.system.sensors import SLOW
+from exporter.collectors.system.sensors import SLOW, patient
 from exporter.metric import Metric, Samples, counter, info, pattern
 
 _MICRO: Final = 1_000_000
@@ -92,6 +92,7 @@ POWER_SUPPLY_INFO = info(
 
 
 @read(interval=SLOW)
+@patient
 def power_supply(host: Host) -> Samples:
     """Batteries and other power supplies, from /sys/class/power_supply."""
     supplies = host.list_sys("class/power_supply")

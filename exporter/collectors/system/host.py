@@ -1,13 +1,14 @@
 """The session of the collector `system`: the host's files, wherever they are mounted."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from exporter.collector import NotApplicable
 from exporter.patience import Patience
 
 _CHUNK = 1 << 16
+_SLOWEST = 2.5  # seconds for all devices of a kind: a management controller takes its time, but less than a round has
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_DIRECTORY", 0)
 _FILE = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
@@ -15,17 +16,27 @@ Kept = TypeVar("Kept")
 
 
 class Host:
-    """Reads files of /proc and /sys; paths are given below them, as "net/dev". There is one for each target."""
+    """Reads files of /proc and /sys; paths are given below them, as "net/dev". There is one for each target.
 
-    __slots__ = ("_kept", "patience", "procfs", "rootfs", "settings", "sysfs")
+    `round` is the number of the round under way; `patience` and `hardware` wait for file systems and for devices.
+    """
+
+    __slots__ = ("_kept", "hardware", "patience", "procfs", "rootfs", "round", "settings", "sysfs")
 
     def __init__(self, procfs: str, sysfs: str, rootfs: str, settings: Any, patience: Patience | None = None) -> None:
         self.procfs = procfs
         self.sysfs = sysfs
         self.rootfs = rootfs
         self.settings = settings
+        self.round = 0
         self.patience = patience or Patience(settings.mount_timeout)
+        self.hardware = Patience(_SLOWEST)
         self._kept: dict[Any, Any] = {}
+
+    def close(self) -> None:
+        """Let go of the threads that wait."""
+        self.patience.close()
+        self.hardware.close()
 
     def kept(self, make: Callable[[], Kept]) -> Kept:
         """Return what `make` made when it was first asked for: what a read remembers from one round to the next."""
@@ -67,11 +78,6 @@ class Host:
             return [_attribute(name, at) for name in names]
         finally:
             os.close(at)
-
-    def lines(self, path: str) -> Iterator[list[str]]:
-        """Yield the fields of each line of a file of /proc."""
-        for line in self.proc(path).splitlines():
-            yield line.split()
 
 
 def _text(path: str) -> str:

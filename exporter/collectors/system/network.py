@@ -112,7 +112,7 @@ BONDING_ACTIVE = gauge(
 )
 
 
-@read(members=Members(_DEVICE, MOST_DEVICES, NETWORK_RECEIVE_BYTES.name))
+@read(members=Members(_DEVICE, MOST_DEVICES, NETWORK_RECEIVE_BYTES))
 def network_traffic(host: Host) -> Samples:
     """What each network device received and sent, from /proc/net/dev."""
     with reading("dev"):
@@ -185,7 +185,7 @@ def _oldest(host: Host, devices: list[str]) -> list[str]:
     return sorted(sorted(devices, key=index.__getitem__)[:MOST_DEVICES])
 
 
-@read(members=Members(_DEVICE, MOST_DEVICES, ARP_ENTRIES.name))
+@read(members=Members(_DEVICE, MOST_DEVICES, ARP_ENTRIES))
 def arp(host: Host) -> Samples:
     """Neighbours by network device, from /proc/net/arp."""
     with reading("arp"):

@@ -3,11 +3,13 @@
 import functools
 import os
 import re
+from collections.abc import Callable
 from typing import Final
 
-from exporter.collector import NotApplicable, read
+from exporter.collector import NotApplicable, Trouble, read
 from exporter.collectors.system.host import Host, number, numbered
 from exporter.metric import Metric, Pattern, Samples, counter, gauge, pattern
+from exporter.patience import NoAnswer
 
 # Asking a sensor may mean a slow bus or a management controller, 100 ms of waiting, or waking a sleeping processor.
 SLOW: Final = 10.0
@@ -82,7 +84,26 @@ _SENSOR_FILE = re.compile(
 )
 
 
+def patient(look: Callable[[Host], Samples]) -> Callable[[Host], Samples]:
+    """Make a read fail where its devices hang in the kernel, instead of hanging with them."""
+
+    @functools.wraps(look)
+    def patiently(host: Host) -> Samples:
+        answer = host.hardware.run({look: lambda: list(look(host))})[look]
+        if isinstance(answer, NoAnswer):
+            raise Trouble(
+                f"the hardware has not answered within {host.hardware.timeout} s",
+                "see the kernel's log: a driver or a management controller hangs",
+            )
+        if isinstance(answer, Exception):
+            raise answer
+        yield from answer
+
+    return patiently
+
+
 @read(interval=SLOW)
+@patient
 def hwmon(host: Host) -> Samples:
     """Temperatures, voltages, currents, power and fans, from /sys/class/hwmon."""
     chips = host.list_sys("class/hwmon")
@@ -178,6 +199,7 @@ COOLING_MAX_STATE = gauge(
 
 
 @read(interval=SLOW)
+@patient
 def thermal(host: Host) -> Samples:
     """Temperatures of thermal zones and states of cooling devices, from /sys/class/thermal."""
     zones, coolers = (numbered(host, "class/thermal", prefix) for prefix in ("thermal_zone", "cooling_device"))

@@ -4,14 +4,17 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import partial
+from typing import Final, NamedTuple
 
 from exporter.collector import NotApplicable, Trouble, read
 from exporter.collectors.system.host import Host
 from exporter.collectors.system.textformat import Family, parse
 from exporter.metric import CATALOGUE, Kind, Metric, Pattern, Sample, Samples, gauge
+from exporter.patience import NoAnswer
 
 _SOURCE = "the *.prom files of textfile_directory"
+_LARGEST: Final = 16 << 20  # bytes; a file that grows without end is no text file of metrics
 
 SCRAPE_ERROR = gauge(
     "node_textfile_scrape_error",
@@ -29,8 +32,7 @@ MTIME = gauge(
 @read
 def textfile(host: Host) -> Samples:
     """Metrics of the *.prom files in `textfile_directory`, as they stand there."""
-    files = host.kept(TextFiles)
-    files.look(host.settings.textfile_directory)
+    files = _seen(host)
     yield from files.samples
     for path, mtime in files.shown:
         yield MTIME(mtime, file=path)
@@ -42,17 +44,31 @@ def textfile_refused(host: Host) -> Samples:
     """No metrics: fails where files of `textfile_directory` were left out, with the reasons."""
     if not host.settings.textfile_directory:
         raise NotApplicable("textfile_directory is not set")
-    files = host.kept(TextFiles)
-    files.look(host.settings.textfile_directory)
+    files = _seen(host)
     if files.refused:
         raise Trouble("; ".join(files.refused), "correct the program that writes the file")
     yield from ()
+
+
+def _seen(host: Host) -> "TextFiles":
+    """Return the files as they are in this round, looked at by whichever read comes first."""
+    files = host.kept(TextFiles)
+    if files.round != host.round:
+        files.look(host)
+        files.round = host.round
+    if files.hangs:
+        raise Trouble(
+            f"{host.settings.textfile_directory} has not answered within mount_timeout",
+            "see whether the server of its file system is reachable",
+        )
+    return files
 
 
 @dataclass(slots=True, eq=False)
 class _File:
     version: tuple[int, ...] = ()
     mtime: float = 0.0
+    unread: bytes | None = None
     families: list[Family] = field(default_factory=list)
     reason: str = ""
 
@@ -61,6 +77,8 @@ class TextFiles:
     """The text files of a directory, read when they change."""
 
     def __init__(self) -> None:
+        self.round = -1
+        self.hangs = False
         self.samples: list[Sample] = []
         self.shown: list[tuple[str, float]] = []
         self.refused: list[str] = []
@@ -68,9 +86,14 @@ class TextFiles:
         self._declared = 0
         self._metrics: dict[_Declaration, Metric] = {}
 
-    def look(self, directory: str) -> None:
-        """Bring samples, shown and refused up to date."""
-        files = _files(directory, self._files)
+    def look(self, host: Host) -> None:
+        """Bring samples, shown and refused up to date, unless the directory hangs."""
+        files = _patiently(host, self._files)
+        self.hangs = files is None
+        if files is None:
+            return
+        for path, file in files.items():
+            _understand(path, file)
         if files == self._files and self._declared == len(CATALOGUE):
             return
         self._files, self._declared = files, len(CATALOGUE)
@@ -142,9 +165,20 @@ def _declaration(family: Family, source: str) -> _Declaration:
     )
 
 
-def _files(directory: str, known: Mapping[str, _File]) -> dict[str, _File]:
+def _patiently(host: Host, known: Mapping[str, _File]) -> dict[str, _File] | None:
+    """Return the files of the directory by path, or None where it hangs: its server may be gone."""
+    directory = host.settings.textfile_directory
     if not directory:
         return {}
+    answer = host.patience.run({TextFiles: partial(_files, directory, dict(known))})[TextFiles]
+    if isinstance(answer, NoAnswer):
+        return None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _files(directory: str, known: Mapping[str, _File]) -> dict[str, _File]:
     try:
         names = sorted(os.listdir(directory))
     except OSError as error:
@@ -155,7 +189,6 @@ def _files(directory: str, known: Mapping[str, _File]) -> dict[str, _File]:
 
 def _load(path: str, known: _File | None) -> _File:
     """Return what stands in a file: the same object while the file is the same."""
-    version: tuple[int, ...] = ()
     try:
         status = os.stat(path)
         version = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -164,14 +197,26 @@ def _load(path: str, known: _File | None) -> _File:
         if not stat.S_ISREG(status.st_mode):
             return _File(version, reason="not a regular file")
         with open(path, "rb") as file:
-            families = parse(file.read().decode())
-        for family in families:
-            _declaration(family, path).metric()  # its labels may be refused
+            text = file.read(_LARGEST + 1)
     except OSError as error:
         return _File(reason=error.strerror or str(error))  # without a version: it is tried again
+    if len(text) > _LARGEST:
+        return _File(version, reason=f"larger than {_LARGEST >> 20} MiB")
+    return _File(version, status.st_mtime, text)
+
+
+def _understand(path: str, file: _File) -> None:
+    # not where it is read: what takes long there would count as hanging
+    if file.unread is None:
+        return
+    text, file.unread = file.unread, None
+    try:
+        families = parse(text.decode())
+        for family in families:
+            _declaration(family, path).metric()  # its labels may be refused
+        file.families = families
     except ValueError as error:
-        return _File(version, reason=str(error))
-    return _File(version, status.st_mtime, families)
+        file.reason = str(error)
 
 
 def _is_declared(name: str) -> bool:

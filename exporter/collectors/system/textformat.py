@@ -18,7 +18,8 @@ _PAIR: Final = re.compile(rf"{_BLANK}([a-zA-Z_][a-zA-Z0-9_]*+){_BLANK}={_BLANK}(
 _SAMPLE: Final = re.compile(
     rf'{_BLANK}({_NAME}){_BLANK}(?:\{{((?:[^"{{}}]|{_QUOTED})*+)\}})?+{_BLANK}(?<=[ \t}}])([^ \t]++){_BLANK}(.*)'
 )
-_COMMENT: Final = re.compile(rf"{_BLANK}#{_BLANK}(HELP|TYPE)[ \t]++({_NAME})(?:[ \t]++(.*))?")
+_COMMENT: Final = re.compile(rf"{_BLANK}#{_BLANK}(HELP|TYPE)[ \t]++([^ \t]++)(?:[ \t]++(.*))?")
+_WHOLE_NAME: Final = re.compile(_NAME)
 _NUMBER: Final = re.compile(r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|(inf|infinity|nan))", re.ASCII | re.IGNORECASE)
 _ESCAPE: Final = re.compile(r"\\(.?)")
 _ESCAPED: Final = {"\\": "\\", "n": "\n", '"': '"'}
@@ -91,6 +92,8 @@ class _Reader:
             self._sample(line)
 
     def _comment(self, word: str, name: str, text: str) -> None:
+        if not _WHOLE_NAME.fullmatch(name):
+            raise Malformed(f"{word} of {name!r}, which is not a metric name")
         if word == "TYPE":
             self._own(Family(name, _kind(text.strip(" \t"))))
         elif name in self._helps:
