@@ -63,6 +63,10 @@ class Patience:
         self._hanging.update((key, calls[key]) for key, answer in answers.items() if answer is _PENDING)
         return answers
 
+    def hanging(self) -> list[Any]:
+        """Return the keys of what has not come back yet."""
+        return [key for key, call in self._hanging.items() if call.answer is _PENDING]
+
     def close(self) -> None:
         """Let the thread end: now, or when what hangs in it comes back."""
         if self._worker is not None:

@@ -13,7 +13,7 @@ import pytest
 
 from exporter.collector import NotApplicable, Trouble
 from exporter.collectors.system import HostSettings
-from exporter.collectors.system.filesystem import filesystem
+from exporter.collectors.system.filesystem import filesystem, filesystem_hanging
 from exporter.collectors.system.host import Host
 from exporter.exposition import render
 from exporter.metric import Sample
@@ -254,10 +254,13 @@ def test_a_mount_that_hangs_costs_its_timeout_once_and_comes_back(live: Host, tm
             threads.add(len(set(threading.enumerate()) - others))
         assert time.monotonic() - begun < SLACK
         assert threads == {2}
+        with pytest.raises(Trouble, match=f"no answer from {path}$"):
+            list(filesystem_hanging.function(live))
 
         server.answer()
         until(lambda: errors(live)[str(path)] == "")
         assert values(live, "node_filesystem_size_bytes")[str(path)] == BLOCKS * BLOCK_SIZE
+        assert list(filesystem_hanging.function(live)) == []
         assert len(set(threading.enumerate()) - others) == 1
     assert str(path) not in errors(live)
 

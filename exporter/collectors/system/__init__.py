@@ -1,5 +1,6 @@
 """The host: what node_exporter shows, under its names; on Linux from /proc and /sys, elsewhere from psutil."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
 
-from exporter.collector import Collector, Context
+from exporter.collector import Collector, Context, Trouble
 from exporter.collectors.system.host import Host
 from exporter.setting import FilePath, Pattern, Seconds, setting
 
@@ -69,6 +70,20 @@ def _groups() -> tuple[ModuleType, ...]:
     return cpu, memory, filesystem, disk, raid, network, netstat, sockets, kernel, sensors, hardware, textfile
 
 
+def _check_places(settings: HostSettings) -> None:
+    """Refuse a /proc or /sys that is none: every file would be missing, and a missing file does not apply."""
+    if sys.platform != "linux":
+        return
+    if not os.path.exists(f"{settings.procfs}/stat"):
+        raise Trouble(
+            f"{settings.procfs} is no /proc: it has no file `stat`", "mount the host's, or correct host.procfs"
+        )
+    if not os.path.isdir(f"{settings.sysfs}/class"):
+        raise Trouble(f"{settings.sysfs} is no /sys: it has no `class`", "mount the host's, or correct host.sysfs")
+    if not os.path.isdir(settings.rootfs):
+        raise Trouble(f"there is no directory {settings.rootfs}", "mount the host's / there, or correct host.rootfs")
+
+
 class System(Collector[Host]):
     """The host that the exporter runs on."""
 
@@ -82,6 +97,7 @@ class System(Collector[Host]):
 
     @contextmanager
     def connect(self) -> Iterator[Host]:
+        _check_places(self.settings)
         self._host.round += 1
         yield self._host
 

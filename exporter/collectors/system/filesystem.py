@@ -53,6 +53,15 @@ def filesystem(host: Host) -> Samples:
         yield from _samples(mount, answers[mount.id, mount.path])
 
 
+@read
+def filesystem_hanging(host: Host) -> Samples:
+    """No metrics: fails where a file system does not answer, and names it."""
+    paths = [key[1] for key in host.patience.hanging() if isinstance(key, tuple)]
+    if paths:
+        raise Trouble(f"no answer from {', '.join(paths)}", "see to its server, or unmount it with `umount -l`")
+    yield from ()
+
+
 def _samples(mount: Mount, answer: os.statvfs_result | Exception) -> Samples:
     error = _error(answer)
     labels = {"device": mount.device, "device_error": error, "fstype": mount.fstype, "mountpoint": mount.mountpoint}

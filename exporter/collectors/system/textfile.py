@@ -14,6 +14,8 @@ from exporter.metric import CATALOGUE, Kind, Metric, Pattern, Sample, Samples, g
 from exporter.patience import NoAnswer
 
 _SOURCE = "the *.prom files of textfile_directory"
+_NO_DIRECTORY = "create the directory, let the exporter's user read it, or correct host.textfile_directory"
+_BAD_FILE = "correct the program that writes the file; node_textfile_scrape_error is 1 until then"
 _LARGEST: Final = 16 << 20  # bytes; a file that grows without end is no text file of metrics
 
 SCRAPE_ERROR = gauge(
@@ -46,7 +48,8 @@ def textfile_refused(host: Host) -> Samples:
         raise NotApplicable("textfile_directory is not set")
     files = _seen(host)
     if files.refused:
-        raise Trouble("; ".join(files.refused), "correct the program that writes the file")
+        missing = files.refused[0].startswith(f"{host.settings.textfile_directory}: ")
+        raise Trouble("; ".join(files.refused), _NO_DIRECTORY if missing else _BAD_FILE)
     yield from ()
 
 
@@ -103,14 +106,14 @@ class TextFiles:
             if reason := file.reason or page.objection(file.families):
                 self.refused.append(f"{path}: {reason}")
             else:
-                page.add(path, file.families)
+                page.add(file.families)
                 self.shown.append((path, file.mtime))
         self.samples = list(self._samples(page))
 
     def _samples(self, page: "_Page") -> Iterator[Sample]:
         known, self._metrics = self._metrics, {}
-        for name, family in page.families.items():
-            declaration = _declaration(family, " and ".join(page.sources[name]))
+        for family in page.families.values():
+            declaration = _declaration(family, "textfile_directory")
             metric = self._metrics[declaration] = known.get(declaration) or declaration.metric()
             for labels, value in family.series.items():
                 values = dict(labels)
@@ -122,7 +125,6 @@ class _Page:
 
     def __init__(self) -> None:
         self.families: dict[str, Family] = {}
-        self.sources: dict[str, list[str]] = {}
         self._owners: dict[str, Family] = {}
 
     def objection(self, families: list[Family]) -> str:
@@ -138,11 +140,10 @@ class _Page:
                 return f"another file has the same series of {family.name}"
         return ""
 
-    def add(self, path: str, families: list[Family]) -> None:
+    def add(self, families: list[Family]) -> None:
         for family in families:
             mine = self.families.setdefault(family.name, Family(family.name, family.kind, family.help))
             mine.series.update(family.series)
-            self.sources.setdefault(family.name, []).append(path)
             self._owners.update(dict.fromkeys(family.names(), mine))
 
 
