@@ -4,15 +4,24 @@ import functools
 import itertools
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from exporter.metric import Histogram, Metric, Sample, Summary
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
-Prefixes = dict[Metric, dict[tuple[str, ...], str]]
+
+class Parts(NamedTuple):
+    """The label parts of one histogram or summary: one for each line, sum and count last."""
+
+    bounds: tuple[float, ...]
+    lines: tuple[str, ...]
+
+
+Prefixes = dict[Metric, dict[tuple[str, ...], str | Parts]]
 Blocks = dict[Metric, str]
 
+_DISTRIBUTIONS: Final = (Histogram, Summary)
 _LARGEST: Final = sys.float_info.max
 _LABEL_ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
@@ -39,16 +48,17 @@ def render_blocks(samples: Iterable[Sample], target: str | None, kept: Prefixes)
             out = lines.setdefault(metric, [])
             old = kept.get(metric) or {}
             new = prefixes.setdefault(metric, {})
-        prefix = old.get(labels)
-        if prefix is None:
-            prefix = label_part(metric, labels, target)
-        new[labels] = prefix
-        if isinstance(value, Histogram):
-            out.extend(histogram_lines(metric, labels, value, target))
-        elif isinstance(value, Summary):
-            out.extend(summary_lines(metric, labels, value, target))
+        part = old.get(labels)
+        if isinstance(value, _DISTRIBUTIONS):
+            bounds = bounds_of(value)
+            if not isinstance(part, Parts) or part.bounds != bounds:
+                part = Parts(bounds, line_parts(metric, labels, target, value))
+            out.extend(map("{} {}".format, part.lines, figures_of(value)))
         else:
-            out.append(f"{prefix} {number(value)}")
+            if not isinstance(part, str):
+                part = label_part(metric, labels, target)
+            out.append(f"{part} {number(value)}")
+        new[labels] = part
     return {metric: "\n".join(block) + "\n" for metric, block in lines.items()}, prefixes
 
 
@@ -82,27 +92,27 @@ def label_part(metric: Metric, labels: tuple[str, ...], target: str | None, suff
     return f"{metric.name}{suffix}{{{','.join(pairs)}}}" if pairs else f"{metric.name}{suffix}"
 
 
-def histogram_lines(metric: Metric, labels: tuple[str, ...], value: Histogram, target: str | None) -> list[str]:
-    """Return the bucket, sum and count lines of one histogram."""
-    bounds = [(number(bound), count) for bound, count in value.buckets] + [("+Inf", value.count)]
-    lines = [f"{label_part(metric, labels, target, '_bucket', le)} {count}" for le, count in bounds]
-    return lines + _sum_and_count(metric, labels, value, target)
+def bounds_of(value: Histogram | Summary) -> tuple[float, ...]:
+    """Return what tells the lines of one histogram or summary apart."""
+    pairs = value.buckets if isinstance(value, Histogram) else value.quantiles
+    return tuple([bound for bound, _ in pairs])
 
 
-def summary_lines(metric: Metric, labels: tuple[str, ...], value: Summary, target: str | None) -> list[str]:
-    """Return the quantile, sum and count lines of one summary."""
-    quantiles = [(number(quantile), number(figure)) for quantile, figure in value.quantiles]
-    lines = [f"{label_part(metric, labels, target, '', quantile)} {figure}" for quantile, figure in quantiles]
-    return lines + _sum_and_count(metric, labels, value, target)
+def line_parts(
+    metric: Metric, labels: tuple[str, ...], target: str | None, value: Histogram | Summary
+) -> tuple[str, ...]:
+    """Return the label parts of the bucket or quantile lines, the sum and the count."""
+    bounds = [number(bound) for bound in bounds_of(value)]
+    suffix, bounds = ("_bucket", [*bounds, "+Inf"]) if isinstance(value, Histogram) else ("", bounds)
+    lines = [label_part(metric, labels, target, suffix, bound) for bound in bounds]
+    return (*lines, *(label_part(metric, labels, target, suffix) for suffix in ("_sum", "_count")))
 
 
-def _sum_and_count(
-    metric: Metric, labels: tuple[str, ...], value: Histogram | Summary, target: str | None
-) -> list[str]:
-    return [
-        f"{label_part(metric, labels, target, '_sum')} {number(value.sum)}",
-        f"{label_part(metric, labels, target, '_count')} {value.count}",
-    ]
+def figures_of(value: Histogram | Summary) -> list[int | str]:
+    """Return what stands behind the label parts, in their order."""
+    if isinstance(value, Histogram):
+        return [*[count for _, count in value.buckets], value.count, number(value.sum), value.count]
+    return [*[number(figure) for _, figure in value.quantiles], number(value.sum), value.count]
 
 
 def escape(value: str) -> str:

@@ -1,5 +1,6 @@
 """A metric is declared once, and calling it is the only way to make a sample."""
 
+import math
 import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,17 @@ class Histogram:
     buckets: tuple[tuple[float, int], ...]
     count: int
     sum: float
+
+    def __post_init__(self) -> None:
+        last, counted = -math.inf, 0
+        for bound, count in self.buckets:
+            if not last < bound < math.inf:
+                raise DeclarationError(f"a histogram's bounds are finite and ascend; {bound!r} follows {last!r}")
+            if count < counted:
+                raise DeclarationError(f"a histogram's counts never decrease; {count!r} follows {counted!r}")
+            last, counted = bound, count
+        if counted > self.count:
+            raise DeclarationError(f"a histogram of {self.count!r} values cannot have {counted!r} in a bucket")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 MASK: Final = "<secret>"
+MOST: Final = 256  # secrets, the newest of them: others come with each reload, and every line is searched for all
 SHORTEST: Final = 4  # masking shorter texts would garble output and still tell nothing
 _SHORTEST_LINE = 16  # of a secret of several lines, such as a key file
 
@@ -18,9 +19,13 @@ _PARAMETER = re.compile(
     r"('(?:[^'\\]|\\.)*'|[^\s&;#]+)"
 )
 _ADDRESS = re.compile(r"[A-Za-z0-9+.-]+://|/|\w+\s*=|[A-Za-z0-9.-]+:[0-9]{1,5}$")
+# Of web addresses alone: there a user without a password is mostly a token, in a database's address a mere name.
+_TOKEN = re.compile(r"(?i)(?:[a-z0-9.-]+\+)?(?:https?|wss?)://([^\s/?#:]+):?@")
 _ESCAPE = re.compile("%[0-9A-F]{2}")
+_KEPT_BY_REQUESTS = "!#$&'()*+,/:;=?@[]~"  # what it leaves unquoted in an address, besides `%` in most
 
 _lock = Lock()
+_known: dict[str, frozenset[str]] = {}  # the forms of each secret; the one hidden last stands last
 _masked: tuple[str, ...] = ()  # longer ones first; replaced as a whole, so that redact() needs no lock
 
 
@@ -89,10 +94,11 @@ def secret_parts(url: str) -> list[tuple[int, int]]:
     if not _ADDRESS.match(url):  # perhaps the password alone, put into the wrong place
         return [(0, len(url))] if url else []
     parts = [match.span(1) for match in _PARAMETER.finditer(url)]
-    password = _password(url)
-    if password is None:
+    token = _TOKEN.match(url)
+    held = token.span(1) if token else _password(url)
+    if held is None:
         return parts
-    return sorted([password, *(part for part in parts if part[0] >= password[1] or part[1] <= password[0])])
+    return sorted([held, *(part for part in parts if part[0] >= held[1] or part[1] <= held[0])])
 
 
 def _password(url: str) -> tuple[int, int] | None:
@@ -112,10 +118,15 @@ def hide(text: str) -> None:
     forms: set[str] = set()
     for plain in {text, text.strip(), unquote(text), unquote_plus(text), *_long_lines(text)}:
         forms |= _forms(plain)
+    long = frozenset(form for form in forms if len(form) >= SHORTEST and form != MASK)
     global _masked
     with _lock:
-        known = forms.union(_masked) - {MASK}
-        _masked = tuple(sorted((form for form in known if len(form) >= SHORTEST), key=lambda form: (-len(form), form)))
+        renewed = _known.pop(text, None)
+        _known[text] = long
+        if renewed is None:
+            for oldest in list(_known)[:-MOST]:
+                del _known[oldest]
+            _masked = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
 
 
 def _long_lines(text: str) -> list[str]:
@@ -125,7 +136,8 @@ def _long_lines(text: str) -> list[str]:
 
 def _forms(text: str) -> set[str]:
     data = text.encode("utf-8", "surrogateescape")
-    quoted = {quote(data), quote(data, safe=""), quote_plus(data)}
+    by_requests = {quote(data, safe=_KEPT_BY_REQUESTS), quote(data, safe=_KEPT_BY_REQUESTS + "%")}
+    quoted = {quote(data), quote(data, safe=""), quote_plus(data), *by_requests}
     lower = {_ESCAPE.sub(lambda match: match[0].lower(), form) for form in quoted}
     escaped = {
         dumps(text)[1:-1],

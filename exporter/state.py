@@ -52,6 +52,8 @@ class State:
     """
 
     LONGEST_WRITE: ClassVar[float] = 30.0  # seconds after which a disk counts as hanging
+    LONGEST_OPEN: ClassVar[float] = 2.0  # seconds that the start waits for the disk
+    RETRY: ClassVar[float] = 30.0  # seconds until what failed is tried again
 
     def __init__(self, directory: Path | None) -> None:
         self.entries: dict[tuple[str, str], str] = {}
@@ -61,9 +63,11 @@ class State:
         self._asked = self._tried = 0  # how many puts and flushes there were, and how many the last write covered
         self._began: float | None = None  # when the write that is under way began
         self._closing = False
+        self._connection: sqlite3.Connection | None = None
+        self._only: Collection[str] | None = None
         self._thread: threading.Thread | None = None
         if directory is not None:
-            self._open(directory)
+            self._begin(directory)
 
     @property
     def problem(self) -> str:
@@ -90,13 +94,14 @@ class State:
 
     def keep_only(self, names: Collection[str]) -> None:
         """Forget, on disk too, the shelves of targets that are not among these names."""
+        self._only = names
         for shelf, key in list(self.entries):
             if shelf.startswith(_OF_TARGETS) and shelf not in names:
                 self.put(shelf, key, None)
 
     def flush(self, seconds: float = 5.0) -> bool:
         """Wait until what was put is on disk; return whether it is."""
-        if self._thread is None:
+        if self._thread is None or self._connection is None:
             return False
         with self._changed:
             mine = self._ask()
@@ -119,39 +124,65 @@ class State:
         self._changed.notify_all()
         return self._asked
 
-    def _open(self, directory: Path) -> None:
+    def _begin(self, directory: Path) -> None:
+        tried = threading.Event()
+        self._thread = threading.Thread(target=self._keep, args=(directory, tried), name="state", daemon=True)
+        self._thread.start()
+        if not tried.wait(self.LONGEST_OPEN):
+            self._note(f"{directory}: the disk does not answer", "is not kept")
+
+    def _keep(self, directory: Path, tried: threading.Event) -> None:
+        """Open the file, again and again until that works, and write into it from then on."""
+        while (connection := self._opened(directory)) is None:
+            tried.set()
+            with self._changed:
+                if self._changed.wait_for(lambda: self._closing, self.RETRY):
+                    return
+        tried.set()
+        self._write(connection)
+
+    def _opened(self, directory: Path) -> sqlite3.Connection | None:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            connection, self.entries = _opened(directory / _FILE)
-        except (OSError, sqlite3.Error, StateError) as error:
-            self._error = f"{directory}: {error}"
-            log.warning("the state is not kept: %s", self._error)
-            return
-        self._thread = threading.Thread(target=self._write, args=(connection,), name="state", daemon=True)
-        self._thread.start()
+            connection, kept = _opened(directory / _FILE)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the process runs on and says so
+            with self._changed:
+                self._note(f"{directory}: {_reason(error)}", "is not kept")
+            return None
+        with self._changed:
+            self._connection = connection
+            self.entries = kept | self.entries
+            for (shelf, key), value in self._unwritten.items():
+                if value is None:
+                    self.entries.pop((shelf, key), None)
+            self._note("", "")
+        if self._only is not None:
+            self.keep_only(self._only)
+        return connection
 
     def _write(self, connection: sqlite3.Connection) -> None:
         closing = False
         while not closing:
             with self._changed:
-                self._changed.wait_for(lambda: self._asked > self._tried or self._closing)
+                wait = self.RETRY if self._error else None
+                self._changed.wait_for(lambda: self._asked > self._tried or self._closing, wait)
                 closing, asked = self._closing, self._asked
                 changes, self._unwritten = self._unwritten, {}
                 self._began = time.monotonic()
             error = _commit(connection, changes)
             with self._changed:
-                if error:  # tried again with what comes next
+                if error:  # tried again with what comes next, or after a while
                     self._unwritten = changes | self._unwritten
-                self._note(error)
+                self._note(error, "cannot be written")
                 self._began, self._tried = None, asked
                 self._changed.notify_all()
         connection.close()
 
-    def _note(self, error: str) -> None:
-        if error and not self._error:
-            log.warning("the state cannot be written: %s", error)
+    def _note(self, error: str, what: str) -> None:
+        if error and error != self._error:
+            log.warning("the state %s: %s", what, error)
         elif self._error and not error:
-            log.info("the state can be written again")
+            log.info("the state is kept again")
         self._error = error
 
 
@@ -167,6 +198,15 @@ def _commit(connection: sqlite3.Connection, changes: Changes) -> str:
     except Exception as error:  # noqa: BLE001  # a writer that ended would look healthy, and write nothing
         return str(error) or type(error).__name__
     return ""
+
+
+def _reason(error: Exception) -> str:
+    """Return why the file cannot be had, and what to do about it."""
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}; let the exporter's user write there, or choose another --storage.path"
+    if "locked" in str(error):
+        return "another runbook-exporter uses it; give each its own --storage.path"
+    return str(error) or type(error).__name__
 
 
 class StateError(Exception):

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.exposition import join, number, render, render_blocks
-from exporter.metric import Histogram, Metric, Sample, Samples
+from exporter.exposition import Prefixes, join, number, render, render_blocks
+from exporter.metric import Histogram, Metric, Sample, Samples, Summary
 from tests.engine import series_of
 
 TEXT = Metric("test_text", "gauge", "Text.", labels=("text",), source="the test")
@@ -159,6 +159,35 @@ def test_kept_label_parts_give_the_same_page_and_vanished_series_are_forgotten()
     assert same[TEXT][("é7\n",)] is kept[TEXT][("é7\n",)]
     _, left = render_blocks(samples[:1], "t", kept)
     assert {metric: list(parts) for metric, parts in left.items()} == {TEXT: [("é0\n",)]}
+
+
+SIZES = Metric("test_sizes", "summary", "Sizes.", labels=("path",), source="the test")
+
+
+def rendered(value: Histogram | Summary, kept: Prefixes) -> tuple[str, Prefixes]:
+    metric = TIME if isinstance(value, Histogram) else SIZES
+    blocks, parts = render_blocks([Sample(metric, ("/",), value)], "t", kept)
+    return join([blocks]), parts
+
+
+@pytest.mark.parametrize(
+    ("first", "same_bounds", "others"),
+    [
+        (Histogram(((1, 2), (2, 3)), 4, 5.0), Histogram(((1, 3), (2, 6)), 7, 8.5), Histogram(((1, 3), (3, 6)), 7, 8.5)),
+        (Summary(((0.5, 2.0), (0.9, 3.0)), 4, 5.0), Summary(((0.5, 1.0), (0.9, 9.0)), 5, 6.0), Summary((), 5, 6.0)),
+    ],
+)
+def test_label_parts_of_a_distribution_are_kept_until_its_bounds_change(
+    first: Histogram | Summary, same_bounds: Histogram | Summary, others: Histogram | Summary
+) -> None:
+    _, kept = rendered(first, {})
+    page, again = rendered(same_bounds, kept)
+    assert page == rendered(same_bounds, {})[0] != rendered(first, {})[0]
+    (before,), (after,) = kept.values(), again.values()
+    assert after["/",] is before["/",]
+    page, changed = rendered(others, again)
+    assert page == rendered(others, {})[0]
+    assert changed != again
 
 
 def test_no_samples_give_an_empty_page() -> None:

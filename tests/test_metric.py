@@ -71,6 +71,25 @@ def test_a_histogram_takes_histograms_only() -> None:
             latency(number)
 
 
+@pytest.mark.parametrize(
+    ("buckets", "count"),
+    [
+        (((1, 1), (1, 2)), 3),
+        (((2, 1), (1, 2)), 3),
+        (((1, 1), (math.inf, 3)), 3),
+        (((-math.inf, 1), (1, 3)), 3),
+        (((math.nan, 1),), 3),
+        (((1, 2), (2, 1)), 3),
+        (((1, -1),), 3),
+        (((1, 2), (2, 4)), 3),
+        ((), -1),
+    ],
+)
+def test_a_histogram_that_cannot_be_is_refused(buckets: tuple[tuple[float, int], ...], count: int) -> None:
+    with pytest.raises(DeclarationError, match="a histogram"):
+        Histogram(buckets, count, 1.0)
+
+
 @pytest.mark.parametrize("label", ["job", "instance", "target", "le", "quantile", "exported_x", "__x", "a-b", "", "é"])
 def test_labels_that_prometheus_sets_itself_are_refused(label: str) -> None:
     with pytest.raises(DeclarationError, match="cannot have a label"):

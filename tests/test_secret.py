@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from requests.utils import requote_uri
 
 from exporter import config, logs, secret
 from exporter.config import ConfigError
@@ -27,6 +28,7 @@ CANARY = 'kanari/"v0gel"\\ä+%?'
 
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret, "_known", {})
     monkeypatch.setattr(secret, "_masked", ())
 
 
@@ -125,6 +127,11 @@ def test_the_password_of_any_address_is_masked_without_being_known() -> None:
         ("https://host/?api_key=pass-word#x", f"https://host/?api_key={MASK}#x"),
         ("host=h user=u password='pass-word \\' w' dbname=d", f"host=h user=u password={MASK} dbname=d"),
         ("postgresql://user@host:5432/db", "postgresql://user@host:5432/db"),
+        ("https://pass-word@host/a", f"https://{MASK}@host/a"),
+        ("https://pass-word:@host:80/@a", f"https://{MASK}:@host:80/@a"),
+        ("git+HTTPS://pass-word@host:80/a@b?token=t-pass-word", f"git+HTTPS://{MASK}@host:80/a@b?token={MASK}"),
+        ("https://host/@scope/name", "https://host/@scope/name"),
+        ("postgresql+psycopg://user@host/db", "postgresql+psycopg://user@host/db"),
         ("/run/redis.sock", "/run/redis.sock"),
         ("localhost:6379", "localhost:6379"),
         ("pass-word", MASK),
@@ -141,6 +148,28 @@ def test_the_password_of_an_address_is_masked_as_the_server_sees_it() -> None:
     SecretURL("postgresql://u:p%40ss%2Fword@h/d")
     assert redact("authentication of p@ss/word failed") == f"authentication of {MASK} failed"
     assert redact("authentication of p%40ss%2fword failed") == f"authentication of {MASK} failed"
+
+
+@pytest.mark.parametrize("password", ["pa^ss w+rd/é", "pa^ss w+rd%zz/é"])
+def test_a_secret_is_masked_as_requests_quotes_it(password: str) -> None:
+    hide(password)
+    assert redact(requote_uri(f"http://host/?key={password}")) == f"http://host/?key={MASK}"
+
+
+def test_only_the_newest_secrets_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret, "MOST", 3)
+    for text in ("first-one", "second-one", "third-one", "first-one", "fourth-one"):
+        hide(text)
+    hidden = [text for text in ("first-one", "second-one", "third-one", "fourth-one") if redact(text) == MASK]
+    assert hidden == ["first-one", "third-one", "fourth-one"]
+
+
+def test_rotated_secrets_leave_redacting_cheap() -> None:
+    for number in range(2 * secret.MOST):
+        hide(f"pass-word/{number}")
+    assert len(secret._known) == secret.MOST
+    assert len(secret._masked) <= 30 * secret.MOST
+    assert redact(f"pass-word/{2 * secret.MOST - 1}") == MASK
 
 
 def test_redacting_is_cheap_and_safe_among_threads() -> None:

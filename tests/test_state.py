@@ -213,7 +213,7 @@ def test_a_second_process_runs_without_and_says_so(tmp_path: Path) -> None:
     second = subprocess.run(
         [sys.executable, "-c", SECOND, str(tmp_path)], capture_output=True, text=True, timeout=20, check=True
     )
-    assert "locked" in second.stdout
+    assert "another runbook-exporter uses it" in second.stdout
     state.shelf("s").put("k", 1)
     assert state.flush()
     state.close()
@@ -239,17 +239,15 @@ def test_a_full_disk_loses_nothing_once_there_is_room(tmp_path: Path, caplog: py
         assert state.flush()
     assert state.problem == ""
     assert [record.getMessage() for record in caplog.records] == [
-        "the state cannot be written: database or disk is full", "the state can be written again",
+        "the state cannot be written: database or disk is full", "the state is kept again",
     ]  # fmt: skip
     state.close()
     assert len(content(tmp_path)) == 203
 
 
 def _connection(state: State) -> sqlite3.Connection:
-    assert state._thread is not None
-    connection = state._thread._args[0]  # type: ignore[attr-defined]
-    assert isinstance(connection, sqlite3.Connection)
-    return connection
+    assert state._connection is not None
+    return state._connection
 
 
 @contextmanager
@@ -262,14 +260,12 @@ def hanging(state: State) -> Iterator[None]:
         goes_on.wait(20)
         return 0
 
-    connection = _connection(state)
-    connection.set_progress_handler(hang, 1)
+    _connection(state).set_progress_handler(hang, 1)
     state.shelf("s").put("hanging", 1)
     try:
         assert inside.wait(10)
         yield
     finally:
-        connection.set_progress_handler(None, 1)
         goes_on.set()
 
 
@@ -354,3 +350,41 @@ def test_keys_can_be_listed_while_others_put(tmp_path: Path) -> None:
     finally:
         stop.set()
         thread.join()
+
+
+def test_the_state_is_taken_over_when_the_process_before_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(State, "RETRY", 0.01)
+    before = State(tmp_path)
+    before.shelf("s").put("kept", 1)
+    before.shelf("s").put("changed", 1)
+    after = State(tmp_path)
+    assert "another runbook-exporter" in after.problem
+    after.shelf("s").put("changed", 2)
+    assert not after.flush()
+    before.close(5.0)
+    until(lambda: not after.problem)
+    assert after.flush()
+    after.close(5.0)
+    again = State(tmp_path)
+    assert (again.shelf("s").get("kept"), again.shelf("s").get("changed")) == (1, 2)
+    again.close(5.0)
+
+
+def test_a_directory_that_hangs_does_not_keep_the_process_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, mkdir = threading.Event(), Path.mkdir
+
+    def hang(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        gate.wait(20)
+        mkdir(path, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", hang)
+    monkeypatch.setattr(State, "LONGEST_OPEN", 0.05)
+    state = State(tmp_path / "hanging")
+    assert "the disk does not answer" in state.problem
+    gate.set()
+    until(lambda: not state.problem)
+    state.close(5.0)
