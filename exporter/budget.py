@@ -175,7 +175,7 @@ class _Admission:
         if before is None:
             # what it counted before we first looked is history; born between two rounds, it counts from 0
             before = now if self._first else _nothing(now)
-        elif len(before) != len(now) or any(map(operator.lt, now, before)):
+        elif len(before) != len(now) or not _grew(sample.value, now, before):
             before = _nothing(now)
         series = (other.metric, other.labels)
         total = _figures(self.totals[series]) if series in self.totals else _nothing(now)
@@ -196,6 +196,13 @@ def _forget(memory: dict[Any, Any], present: int) -> None:
     """Forget what was seen longest ago, of a memory much larger than what is there now."""
     for key in list(itertools.islice(memory, max(0, len(memory) - 2 * present - _REMEMBERED))):
         del memory[key]
+
+
+def _grew(value: Value, now: Figures, before: Figures) -> bool:
+    """Tell whether the one count follows on the other; where not, it was reset in between."""
+    increase = list(map(operator.sub, now, before))
+    counts = increase[:-1] if isinstance(value, Histogram) else []  # a bucket holds what the narrower ones do
+    return min(increase) >= 0 and counts == sorted(counts)
 
 
 def _nothing(figures: Figures) -> Figures:

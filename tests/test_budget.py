@@ -236,6 +236,9 @@ def test_histograms_are_counted_like_counters() -> None:
     assert fit(grown, grown) == {"a": grown, "other": Histogram(((1, 1), (2, 2)), 3, 7.5)}
     anew = Histogram(((1, 1), (2, 1)), 1, 0.5)
     assert fit(grown, anew)["other"] == Histogram(((1, 2), (2, 3)), 4, 8.0)
+    assert fit(grown, Histogram(((1, 1), (2, 6)), 6, 5.0))["other"] == Histogram(((1, 2), (2, 8)), 9, 12.5)
+    unseen = Histogram(((1, 7), (2, 8)), 8, 9.0)  # larger everywhere, and yet it cannot have grown so
+    assert fit(grown, unseen)["other"] == Histogram(((1, 9), (2, 16)), 17, 21.5)
 
 
 def test_what_vanished_is_forgotten_in_time() -> None:
