@@ -11,7 +11,7 @@ from typing import Any, Final
 from exporter.collector import Collector, Context, find
 from exporter.config import TargetSettings
 from exporter.selfmetrics import Exporter, Telemetry
-from exporter.snapshot import Clock, Round, Snapshot
+from exporter.snapshot import Clock, Round
 from exporter.state import State
 from exporter.target import Target
 from exporter.watchdog import Watchdog
@@ -35,11 +35,11 @@ class Waiting:
     rounds: tuple[tuple[Round, float], ...]
 
     def groups(self, left: float) -> list[tuple[list[concurrent.futures.Future[None]], float]]:
-        """Return futures that are awaited together with the seconds for them, the shortest first."""
+        """Return futures that are awaited together, with the seconds for them."""
         by_wait: dict[float, list[concurrent.futures.Future[None]]] = {}
         for round, patience in self.rounds:
             by_wait.setdefault(min(left, patience), []).append(round.done)
-        return [(by_wait[wait], wait) for wait in sorted(by_wait)]
+        return [(futures, wait) for wait, futures in by_wait.items()]
 
 
 class Board:
@@ -106,13 +106,6 @@ class Board:
             if round is not None:
                 rounds.append((round, target.patience(round)))
         return Waiting(tuple(rounds))
-
-    def read(self, targets: Collection[Target], seconds: float) -> list[Snapshot]:
-        """Ask and wait, in the thread of the caller; then return what is known."""
-        begun = self._clock.monotonic()
-        for futures, wait in self.ask(targets).groups(seconds):
-            concurrent.futures.wait(futures, max(0.0, begun + wait - self._clock.monotonic()))
-        return [target.view(begun) for target in targets]
 
     def close(self, seconds: float = 2.0) -> None:
         """Close every target, awaiting their rounds so many seconds in all."""

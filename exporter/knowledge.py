@@ -25,11 +25,11 @@ class Knowledge:
         self._last_success: dict[str, float] = {}
         self._recall()
 
-    def nothing_yet(self, now: float) -> Snapshot:
-        """Return the snapshot of a target whose first round has not ended: only what was known before the restart."""
+    def nothing(self, now: float, reason: str = "") -> Snapshot:
+        """Return the snapshot of a target of which nothing but facts is known: not yet, or for a reason."""
         facts = tuple(sample for samples in self._facts.values() for sample in samples)
-        return Snapshot(self._settings.name, self._settings.collector, now, None, facts=facts,
-                        last_success=dict(self._last_success))  # fmt: skip
+        return Snapshot(self._settings.name, self._settings.collector, now, False if reason else None, reason=reason,
+                        facts=facts, last_success=dict(self._last_success))  # fmt: skip
 
     def settle(
         self, round: Round, now: float, extra: Iterable[Outcome] = (), *, stale: bool = False, up: bool | None = None

@@ -46,7 +46,7 @@ class Target:
         self.ended = threading.Event()
         self._round: Round | None = None  # asked for, or under way
         self._last: Round | None = None  # the last one that ended
-        self._snapshot = self._knowledge.nothing_yet(clock.time())
+        self._snapshot = self._knowledge.nothing(clock.time())
         self._partial: tuple[tuple[Any, ...], Snapshot] | None = None
         self._due = clock.monotonic()
 
@@ -120,13 +120,12 @@ class Target:
     def _loop(self) -> None:
         if self._after is not None:
             self._after.wait(self.settings.timeout)
-        try:
-            while (round := self._next_round()) is not None:
+        while (round := self._next_round()) is not None:
+            try:
                 self._run(round)
-        except BaseException:  # a mistake of the engine: the next page begins anew
-            log.critical("the target's thread broke off", exc_info=True, extra={"target": self.settings.name})
-            with self._changed:
-                self._thread = None
+            except BaseException:  # it must not leave what was known before standing for ever
+                log.critical("the round broke off", exc_info=True, extra={"target": self.settings.name})
+                self._give_up(round)
         self._dismiss()
 
     def _run(self, round: Round) -> None:
@@ -159,6 +158,15 @@ class Target:
             self._due = self._clock.monotonic() + self._rest(self._snapshot)
         log_change(before, self._snapshot)
         round.done.set_result(None)
+
+    def _give_up(self, round: Round) -> None:
+        """End a round that the exporter itself could not bring to its end: the target counts as down."""
+        with self._changed:
+            self._snapshot = self._knowledge.nothing(round.time, "a mistake of the exporter; its log says more")
+            self._round, self._last, self._partial = None, round, None
+            self._due = self._clock.monotonic() + self._backoff.failed()
+        if not round.done.done():
+            round.done.set_result(None)
 
     def _dismiss(self) -> None:
         """Let nobody wait for a round that was asked for and will not begin."""

@@ -1,7 +1,8 @@
 """What the tests of the engine share: a clock, scripted targets, and a board over them."""
 
+import concurrent.futures
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -196,6 +197,13 @@ class Bench(Board):
         for condition in (*(target._changed for target in self._made), self._watchdog._changed):
             with condition:
                 condition.notify_all()
+
+    def read(self, targets: Collection[Target], seconds: float) -> list[Snapshot]:
+        """Do what the endpoints do for a scrape that has so many seconds, in the thread of the caller."""
+        begun = self._clock.monotonic()
+        for futures, wait in self.ask(targets).groups(seconds):
+            concurrent.futures.wait(futures, max(0.0, begun + wait - self._clock.monotonic()))
+        return [target.view(begun) for target in targets]
 
     def look(self, seconds: float = 5.0) -> Snapshot:
         """Return the snapshot of the one target, asked for by a scrape that has so many seconds."""

@@ -220,15 +220,19 @@ def accepts(port: int) -> bool:
 
 def test_nothing_is_imported_that_the_configuration_does_not_use(tmp_path: Path) -> None:
     script = """
-import sys, threading, time, urllib.request
+import sys, threading, urllib.request
 from exporter import cli
+from tests.support import until
+page = b""
+def came():
+    global page
+    try:
+        page = urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/metrics", timeout=5).read()
+    except OSError:
+        return False
+    return True
 def ask():
-    for _ in range(100):
-        try:
-            page = urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1]}/metrics", timeout=5).read()
-            break
-        except OSError:
-            time.sleep(0.05)
+    until(came)
     heavy = {"yaml", "psutil", "requests", "psycopg", "duckdb", "prometheus_client", "sqlglot", "pydantic", "redis"}
     print("MODULES", b"node_load1" in page, sorted(heavy & set(sys.modules)), flush=True)
     import os, signal

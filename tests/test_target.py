@@ -490,3 +490,20 @@ def test_a_failing_background_target_is_tried_sooner_and_then_at_its_interval() 
             rest = target._due - bench.clock.monotonic()
             assert longest / 2 <= rest <= longest
             bench.advance(rest + 0.001)
+
+
+@pytest.mark.parametrize("interval", [None, 10.0])
+def test_a_mistake_of_the_engine_is_a_target_that_is_down_until_the_next_round(
+    interval: float | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Bench(settings(Script({"a": gives("a")}), interval=interval)) as bench:
+        until(lambda: values(bench.look()) == {"a": 1})
+        with monkeypatch.context() as patch:
+            patch.setattr(bench.targets()[0]._knowledge, "settle", lambda *_, **__: 1 / 0)
+            bench.advance(60)
+            bench.targets()[0].ask()
+            until(lambda: "the round broke off" in caplog.text)
+            until(lambda: bench.targets()[0].view().up is False)
+            assert "its log says more" in bench.targets()[0].view().reason
+        bench.advance(60)
+        until(lambda: values(bench.look()) == {"a": 1})
