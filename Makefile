@@ -40,7 +40,7 @@ clean:
 
 $(VENV)/run.stamp: pyproject.toml
 	.ci/venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml

@@ -131,6 +131,13 @@ class Collector(Generic[Session]):
         Call `ready` as soon as it listens: until then it counts as not working.
         """
 
+    def standing(self, up: bool, failing: bool) -> Samples:
+        """Yield what standard names say of the target as a whole, as `pg_up` does; unlike a read's, also while it is down.
+
+        `failing` tells whether any read failed in the last round.
+        """
+        yield from ()
+
     def close(self) -> None:
         """Let go of what outlives a round; called once, when neither a round nor the watch runs any more."""
 

@@ -82,7 +82,7 @@ class Pages:
         rendered = self._rendered.setdefault((name, labelled), _Rendered())
         if rendered.snapshot is not snapshot:
             label = name if labelled else None
-            about = selfmetrics.about(snapshot, target.settings, target.intervals)
+            about = selfmetrics.about(snapshot, target.settings, target.collector, target.intervals)
             own, own_prefixes = exposition.render_blocks(
                 snapshot.samples(), None if name in BUILT_IN else label, rendered.prefixes[0]
             )

@@ -103,10 +103,15 @@ PROCESS_THREADS = gauge("process_threads", "Threads of Python that run.", source
 _STARTED: Final = time.time()
 
 
-def about(snapshot: Snapshot, settings: TargetSettings, intervals: dict[str, float]) -> Iterator[Sample | None]:
+def about(
+    snapshot: Snapshot, settings: TargetSettings, collector: Collector[Any], intervals: dict[str, float]
+) -> Iterator[Sample | None]:
     """Yield what the exporter says of one target: whether it is up, and how each read fared."""
     kind = snapshot.collector
     yield TARGET_UP(snapshot.up, collector=kind)
+    if snapshot.up is not None:
+        failing = any(outcome.status == "failed" for outcome in snapshot.outcomes)
+        yield from collector.standing(snapshot.up, failing or not snapshot.up)
     for outcome in snapshot.outcomes:
         name = outcome.read
         yield from _standing(kind, name, outcome.status, intervals.get(name) or settings.interval or settings.max_age)

@@ -11,6 +11,7 @@ Event = Any  # PyYAML's; the classes are known only once yaml is imported, so th
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 50
+_TOO_DEEP: Final = f"lists and mappings are nested more than {MAX_DEPTH} deep"
 MAX_NODES: Final = 100_000  # counted with every alias written out, so that aliases of aliases cannot explode
 
 _TAG = "tag:yaml.org,2002:"
@@ -93,6 +94,8 @@ def _syntax_error(text: str, error: "yaml.MarkedYAMLError") -> BrokenError:
     if any("\t" in line[: len(line) - len(line.lstrip())] for line in around):
         return BrokenError(number, "a line is indented with a tab; YAML is indented with spaces")
     problem = (error.problem or "cannot be understood").strip()
+    if "nesting depth" in problem:  # libyaml's own limit, of 0.2.6 and newer, is met before ours
+        return BrokenError(number, _TOO_DEEP)
     return BrokenError(number, f"is not YAML: {problem}; check the indentation, quotes and colons here and above")
 
 
@@ -138,7 +141,7 @@ class _Composer:
             return Scalar(self.text(event), not event.style and event.tag != _TAG + "str", _line(event))
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise BrokenError(line, f"lists and mappings are nested more than {MAX_DEPTH} deep")
+            raise BrokenError(line, _TOO_DEEP)
         node = self.list(line) if _named(event, "SequenceStart") else self.map(line)
         self.depth -= 1
         return node
