@@ -24,6 +24,7 @@ BACKGROUND_TIMEOUT: Final = 60.0
 MAX_AGE: Final = keys(TargetSettings, configdoc.NOT_KEYS)["max_age"].default
 SECTIONS: Final = {"web": WebSettings, "log": LogSettings, "storage": StorageSettings}
 
+_POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://")
 _TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _TAKEN_NAMES = ("host", "exporter")
 _NOTHING = Map({}, 1)
@@ -59,7 +60,16 @@ INSTALLED: Final[Collectors] = _Installed()
 
 def load(path: str | None) -> Config:
     """Return the configuration in a file, or every default without one; ConfigError tells all that is wrong."""
-    return read(None if path is None else _file(path), path or "", INSTALLED, os.environ)
+    if path is None:
+        return read(unconfigured(os.environ), "the environment", INSTALLED, os.environ)
+    return read(_file(path), path, INSTALLED, os.environ)
+
+
+def unconfigured(environ: Mapping[str, str]) -> bytes | None:
+    """Return the configuration of who gives none: the database that the application's own DATABASE_URL names."""
+    if not _POSTGRES.match(environ.get("DATABASE_URL", "")):
+        return None  # not given, or a database of another kind
+    return b"targets: {postgres: {collector: postgres, url: '${DATABASE_URL}'}}"
 
 
 def _file(path: str) -> bytes:

@@ -420,7 +420,29 @@ def test_the_reference_begins_with_a_configuration_that_works_and_names_every_ke
     assert "- `idle` (duration, default `1m`): A time.\n" in text
     assert "  - `password` (secret, default none): The password. Also as `password_file`" in text
     assert "Read every 15m in the background." in text
-    assert read(config.reference().split("```yaml\n")[1].split("```")[0]).host.max_age == 10.0
+    whole = config.reference().split("```yaml\n")[1].split("```")[0].encode()
+    assert config.read(whole, "config.yml", config.INSTALLED, ENVIRON).host.max_age == 10.0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgres://u:pa55-of-the-url@h/d",
+        "postgresql://h/d",
+        "postgresql+asyncpg://u:pa55-of-the-url@h:5433/d?sslmode=require",
+    ],
+)
+def test_without_a_file_the_database_of_the_environment_is_watched(url: str) -> None:
+    environ = {"DATABASE_URL": url}
+    got = config.read(config.unconfigured(environ), "the environment", config.INSTALLED, environ)
+    assert [(target.name, target.collector) for target in got.targets] == [("postgres", "postgres")]
+    assert got.targets[0].settings.url.reveal() == url
+    assert "pa55" not in config.redacted(got)
+
+
+@pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": ""}, {"DATABASE_URL": "sqlite:///x.db"}])
+def test_without_a_file_and_without_such_a_database_there_is_the_host_alone(environ: dict[str, str]) -> None:
+    assert config.unconfigured(environ) is None
 
 
 def expect_no_traceback(data: bytes) -> None:
