@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from exporter.collector import Collector, Context, Trouble
 from exporter.collectors.system.host import Host
-from exporter.setting import FilePath, Pattern, Seconds, setting
+from exporter.setting import Bytes, FilePath, Pattern, Seconds, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ class HostSettings:
     )
     network_devices_exclude: Pattern = setting(
         "", help="Regular expression of network devices to leave out.", example="^veth"
+    )
+    memory_minimum: Bytes | None = setting(
+        None,
+        help="How much memory the applications of this host ask for; below it HostMemoryBelowMinimum says so. Ask for a "
+        "little less than the machine is sold with: of 4 GB the kernel shows some 3.8.",
+        example="3.8GB",
     )
     textfile_directory: FilePath = setting(
         "", help="Directory of *.prom files whose metrics are shown as they are.", example="/var/lib/node_exporter"

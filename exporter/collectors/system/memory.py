@@ -4,7 +4,7 @@ import functools
 
 from exporter.collector import Trouble, read
 from exporter.collectors.system.host import Host
-from exporter.collectors.system.names import MEMORY_BYTES
+from exporter.collectors.system.names import MEMORY_BYTES, MEMORY_MINIMUM
 from exporter.metric import Metric, Pattern, Samples, pattern
 
 MEMORY_COUNT = pattern("node_memory_*", "gauge", "Memory: the figure *.", source="/proc/meminfo")
@@ -24,6 +24,7 @@ def memory(host: Host) -> Samples:
                 yield _metric(MEMORY_BYTES, name)(int(value) * 1024)
             case [name, value]:
                 yield _metric(MEMORY_COUNT, name)(int(value))
+    yield MEMORY_MINIMUM(host.settings.memory_minimum)
 
 
 @functools.cache

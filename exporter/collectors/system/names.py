@@ -22,6 +22,12 @@ LOAD15 = gauge("node_load15", "Load average over fifteen minutes.", source=_LOAD
 
 MEMORY_BYTES = pattern("node_memory_*_bytes", "gauge", "Memory: the figure *.", source=_MEMINFO)
 
+MEMORY_MINIMUM = gauge(
+    "runbook_host_memory_minimum_bytes",
+    "How much memory the host's applications ask for; there only where that is configured.",
+    source="host.memory_minimum",
+)
+
 TIME = gauge("node_time_seconds", "The host's clock, in Unix time.", source="clock_gettime")
 TIME_ZONE_OFFSET = gauge(
     "node_time_zone_offset_seconds",

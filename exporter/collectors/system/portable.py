@@ -34,6 +34,7 @@ from exporter.collectors.system.names import (
     LOAD5,
     LOAD15,
     MEMORY_BYTES,
+    MEMORY_MINIMUM,
     NETWORK_MTU_BYTES,
     NETWORK_RECEIVE_BYTES,
     NETWORK_RECEIVE_DROP,
@@ -114,7 +115,7 @@ def boot(_host: Host) -> Samples:
 
 
 @read
-def memory(_host: Host) -> Samples:
+def memory(host: Host) -> Samples:
     """Memory and swap: in all, free and available."""
     import psutil
 
@@ -126,6 +127,7 @@ def memory(_host: Host) -> Samples:
     yield MEMORY_BYTES.named("SwapFree")(swap.free)
     if hasattr(ram, "wired"):
         yield from bsd_memory(ram, swap)
+    yield MEMORY_MINIMUM(host.settings.memory_minimum)
 
 
 def bsd_memory(ram: Any, swap: Any) -> Samples:
