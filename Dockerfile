@@ -2,7 +2,9 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter ./exporter
-RUN python -m venv /opt/runbook-exporter && /opt/runbook-exporter/bin/pip install --no-cache-dir .
+COPY rules ./rules
+COPY docs/runbooks ./docs/runbooks
+RUN python -m venv /opt/runbook-exporter && /opt/runbook-exporter/bin/pip install --no-cache-dir '.[all]'
 
 FROM python:3.13-slim
 COPY --from=build /opt/runbook-exporter /opt/runbook-exporter

@@ -59,20 +59,21 @@ def find_metric(name: str, metrics: dict[str, list[Declared]]) -> tuple[str, Dec
     """Return the collector and the declaration of a metric, also by a series' name or one that a pattern covers."""
     everything = [(kind, metric) for kind, group in metrics.items() for metric in group]
     found = [pair for pair in everything if pair[1].name == name] or [
-        pair for pair in everything if _covers(pair[1], name)
+        pair for pair in everything if covers(pair[1], name)
     ]
     return max(found, key=lambda pair: len(pair[1].name), default=None)  # of patterns the closest
 
 
-def _covers(metric: Declared, series: str) -> bool:
+def covers(metric: Declared, series: str) -> bool:
+    """Return whether the series of this name are the metric's."""
     stem = re.escape(metric.name).replace(r"\*", "[a-zA-Z0-9_]+")
     suffix = "_(bucket|sum|count)" if metric.kind == "histogram" else ""
     return re.fullmatch(stem + suffix, series) is not None
 
 
-def nearest(name: str, metrics: dict[str, list[Declared]]) -> list[str]:
-    """Return names that are nearly this one, or hold it."""
-    names = [metric.name for group in metrics.values() for metric in group]
+def nearest(name: str, metrics: dict[str, list[Declared]], more: Iterable[str] = ()) -> list[str]:
+    """Return names, of metrics and these more, that are nearly this one, or hold it."""
+    names = [*more, *(metric.name for group in metrics.values() for metric in group)]
     return difflib.get_close_matches(name, names, 5, 0.6) or [known for known in names if name in known][:5]
 
 

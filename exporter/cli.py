@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from exporter import __version__, logs
@@ -19,16 +20,20 @@ Watches what an operations guide tells a person to check, and shows it to Promet
   runbook-exporter check config.yml        is the configuration right?
   runbook-exporter test --config.file=config.yml orders-db
                                            read one target now, and say what works and what does not
-  runbook-exporter explain node_load1      what does a metric mean?
+  runbook-exporter explain node_load1      what does a metric, an alert or a recorded signal mean?
+  runbook-exporter rules /etc/prometheus/rules
+                                           write the alert rules where Prometheus can read them
 """
 _EXIT_CODES: Final = """\
 exit codes:
   0  done; for `test`: every target answered, and every read that applies worked
-  1  for `test`: something failed; for `serve`: the address cannot be had; for `explain`: no such metric
+  1  for `test`: something failed; for `serve`: the address cannot be had; for `explain`: no such name;
+     for `rules`: the files cannot be written, or differ from those that are there
   2  the command line or the configuration is wrong: the message names the place and the remedy
 """
+_LISTS: Final = "; `runbook-exporter metrics` lists the metrics, docs/alerts.md the alerts"
 Run = Callable[[argparse.Namespace], int]
-COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics")
+COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics", "rules")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,10 +99,11 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("--json", action="store_true", help="print JSON")
     _add_config_file(test)
     _add_config_file(add("once", _once, "read every target once and print the page that Prometheus would get"))
-    explain = add("explain", _explain, "say what a metric means, where it comes from, and its labels")
-    explain.add_argument("name", metavar="METRIC", help="the name of a metric")
+    explain = add("explain", _explain, "say what a metric, an alert or a recorded signal means, and what uses it")
+    explain.add_argument("name", metavar="NAME", help="the name of a metric, an alert or a recorded signal")
     metrics = add("metrics", _metrics, "print the catalogue of all metrics")
     metrics.add_argument("--json", action="store_true", help="print JSON")
+    _add_rules(add("rules", _rules, "write the alert rules of this version, and print the line for prometheus.yml"))
     return top
 
 
@@ -121,6 +127,29 @@ def _add_serve(command: argparse.ArgumentParser) -> None:
         "--log.level", dest="log_level", choices=("debug", "info", "warning", "error"), help="default info"
     )
     command.add_argument("--log.format", dest="log_format", choices=("text", "json"), help="default text")
+
+
+def _add_rules(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="DIR", type=Path, help="where to; it is made where it is missing")
+    command.add_argument("--force", action="store_true", help="overwrite files that are there and differ")
+    command.add_argument(
+        "--scale", metavar="FACTOR", type=_positive, default=1.0,
+        help="divide durations and windows by this, for tests that cannot wait",
+    )  # fmt: skip
+    command.add_argument(
+        "--scrape-interval", metavar="SECONDS", type=_positive, default=1.0,
+        help="of the Prometheus of such a test: no window gets shorter than four scrapes (default 1)",
+    )  # fmt: skip
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -162,16 +191,31 @@ def _once(options: argparse.Namespace) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from exporter import catalogue
+    from exporter import explanation
 
-    metrics = catalogue.by_collector()
-    found = catalogue.find_metric(options.name, metrics)
-    if found is None:
-        near = catalogue.nearest(options.name, metrics)
-        hint = f"; did you mean {', '.join(near)}?" if near else "; `runbook-exporter metrics` lists them all"
-        print(f"there is no metric {options.name}{hint}", file=sys.stderr)
+    explainer = explanation.explainer()
+    text = explainer.explain(options.name)
+    if text is None:
+        near = explainer.nearest(options.name)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        print(f"there is no metric, alert or signal {options.name}{hint or _LISTS}", file=sys.stderr)
         return 1
-    print(catalogue.explain(*found, options.name))
+    print(text)
+    return 0
+
+
+def _rules(options: argparse.Namespace) -> int:
+    from exporter import rulefiles
+
+    try:
+        written = rulefiles.write(
+            options.folder, factor=options.scale, scrape_interval=options.scrape_interval, force=options.force
+        )
+    except (OSError, rulefiles.DiffersError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"# {len(written)} files are written; this is for prometheus.yml:")
+    print(f"rule_files:\n  - {options.folder.absolute()}/*.yml")
     return 0
 
 

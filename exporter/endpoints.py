@@ -1,6 +1,7 @@
 """The endpoints: which address answers what."""
 
 import asyncio
+import difflib
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Final
 
 from tornado.httputil import HTTPServerRequest
 
-from exporter import discovery, exposition, health, statuspage
+from exporter import discovery, exposition, health, pack, runbookpage, statuspage
 from exporter.answer import Answer, accepts_gzip, as_json, html, seconds_for_page, text
 from exporter.aside import aside
 from exporter.board import Board
@@ -46,6 +47,7 @@ class Endpoints:
             "/sd": (("GET", "HEAD"), self._discovery),
             "/health": (("GET", "HEAD"), self._health),
             "/targets": (("GET", "HEAD"), self._targets),
+            runbookpage.ADDRESS: (("GET", "HEAD"), self._runbooks),
             "/-/healthy": (("GET", "HEAD"), self._alive),
             "/-/ready": (("GET", "HEAD"), self._alive),
             "/-/reload": (("POST",), self._reload_now),
@@ -55,7 +57,7 @@ class Endpoints:
         """Return the answer to a request; what is not an endpoint is 404."""
         if not request.path.startswith("/"):
             request.path = _ORIGIN.sub("", request.path, count=1) or "/"  # a proxy's form: http://host/path
-        route = self.routes.get(request.path)
+        route = self.routes.get(endpoint(request.path))
         if route is None:
             return text(f"there is nothing at this address; the endpoints are {' '.join(self.routes)}", 404)
         methods, handler = route
@@ -132,6 +134,10 @@ class Endpoints:
         targets = self._board.targets()
         return html(statuspage.targets(targets, await self._snapshots(targets, request), time.time()))
 
+    async def _runbooks(self, request: HTTPServerRequest) -> Answer:
+        # reading rules and Markdown for the first time takes a tenth of a second: scrapes do not wait for it
+        return await asyncio.get_running_loop().run_in_executor(self._renderer, _runbook, request.path)
+
     # ---- for whoever runs it
 
     async def _alive(self, _: HTTPServerRequest) -> Answer:
@@ -146,6 +152,22 @@ class Endpoints:
         if problem:
             return text(f"the configuration was refused, the one before stays in force:\n{problem}", 500)
         return text("reloaded")
+
+
+def endpoint(path: str) -> str:
+    """Return the endpoint that answers for a path: all runbook pages are one."""
+    return runbookpage.ADDRESS if f"{path}/".startswith(runbookpage.ADDRESS) else path
+
+
+def _runbook(path: str) -> Answer:
+    name = path[len(runbookpage.ADDRESS) :]
+    if not name:
+        return html(runbookpage.index())
+    if name not in pack.rules().alerts:
+        near = difflib.get_close_matches(name[:100], pack.rules().alerts, 3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"{runbookpage.ADDRESS} lists those that there are"
+        return text(f"there is no such alert; {hint}", 404)
+    return html(runbookpage.page(name))
 
 
 def arguments(request: HTTPServerRequest, name: str) -> list[str]:

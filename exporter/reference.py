@@ -5,14 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from exporter import catalogue, config
+from exporter import alerts, catalogue, config, pack
 
 
 def _metrics() -> str:
     return catalogue.as_markdown(catalogue.by_collector())
 
 
-PAGES: Final[dict[str, Callable[[], str]]] = {"metrics.md": _metrics, "config.md": config.reference}
+def _alerts() -> str:
+    return alerts.as_markdown(pack.rules())
+
+
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "alerts.md": _alerts, "metrics.md": _metrics, "config.md": config.reference
+}  # fmt: skip
 
 
 def write(directory: Path) -> None:

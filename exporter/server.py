@@ -16,7 +16,7 @@ from tornado.iostream import IOStream
 from tornado.netutil import bind_sockets
 
 from exporter.answer import Answer, text
-from exporter.endpoints import Endpoints
+from exporter.endpoints import Endpoints, endpoint
 from exporter.selfmetrics import Telemetry
 
 log = logging.getLogger(__name__)
@@ -133,8 +133,9 @@ class Server:
         except Exception:
             log.exception("the request for %s failed", request.path)
             answer = text("this is a mistake of the exporter; its log says more", 500)
-        endpoint = request.path if request.path in self._endpoints.routes else "other"
-        self._telemetry.requests[endpoint, answer.status] += 1
+        path = endpoint(request.path)
+        counted = path if path in self._endpoints.routes else "other"
+        self._telemetry.requests[counted, answer.status] += 1
         self._listener.idle(connection.stream)
         await _write(connection, answer, head=request.method == "HEAD")
 

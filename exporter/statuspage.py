@@ -32,12 +32,16 @@ td.n, .when { white-space: nowrap; } td.why { min-width: 14rem; }
 .ok, .healthy { color: var(--good); background: var(--good-back); }
 .failed, .critical, .unhealthy, .degraded { color: var(--bad); background: var(--bad-back); font-weight: 600; }
 .skipped, .unknown { color: var(--dim); background: var(--dim-back); }
-ul { margin: .3rem 0; padding-left: 1.2rem; } code { font-size: .93em; }
+ul, ol { margin: .3rem 0; padding-left: 1.4rem; } code { font-size: .93em; }
+pre { background: var(--back); border: 1px solid var(--line); border-radius: 6px; padding: .5rem .7rem;
+  margin: .4rem 0; overflow-x: auto; }
+.text h2 { margin: 1.2rem 0 .3rem; } .text h2:first-child { margin: 0; } .text p, .text li { max-width: 54rem; }
 @media (max-width: 46rem) { .less { display: none; } section { padding: .8rem; } }
 """
 _LINKS: Final = (
     ("/metrics", "everything, for Prometheus"),
     ("/targets", "every read of every target, with the reason where it fails"),
+    ("/runbooks/", "what to do about each alert"),
     ("/health", "the health report, as JSON"),
     ("/sd", "the targets one by one, for Prometheus' HTTP service discovery"),
 )
@@ -48,7 +52,7 @@ def landing(targets: Sequence[Target], snapshots: Sequence[Snapshot], now: float
     report = health.report(targets, snapshots, now)
     rows = "".join(map(_target_row, report["checks"], targets, snapshots, [now] * len(targets)))
     links = "".join(f'<li><a href="{path}"><code>{path}</code></a> {escape(what)}</li>' for path, what in _LINKS)
-    return _page("runbook-exporter", f"""
+    return page("runbook-exporter", f"""
 <section><p>{_state(report["status"])} {_summary(report["summary"])}</p>
 <div class="wide"><table><thead><tr><th>target</th><th class="less">collector</th><th>state</th>
 <th class="less">last success</th><th class="n less">reads</th><th class="n">series</th><th class="n less">time</th>
@@ -59,7 +63,7 @@ def landing(targets: Sequence[Target], snapshots: Sequence[Snapshot], now: float
 def targets(targets: Sequence[Target], snapshots: Sequence[Snapshot], now: float) -> str:
     """Return the page at /targets: each target with its reads."""
     checks = health.report(targets, snapshots, now)["checks"]
-    return _page("Targets", "".join(map(_target_section, checks, targets, snapshots, [now] * len(targets))))
+    return page("Targets", "".join(map(_target_section, checks, targets, snapshots, [now] * len(targets))))
 
 
 def _state(word: str, shown: str = "") -> str:
@@ -136,10 +140,12 @@ def _ago(when: float | None, now: float) -> str:
     return f"{seconds:.0f} s ago"
 
 
-def _page(title: str, body: str) -> str:
+def page(title: str, body: str) -> str:
+    """Return a whole page; the body is HTML, the title as well."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
         f'<header><h1>{title}</h1><a href="/">overview</a> <a href="/targets">targets</a> '
-        f'<a href="/metrics">metrics</a> <span class="dim">version {__version__}</span></header>{body}</body></html>\n'
+        f'<a href="/runbooks/">runbooks</a> <a href="/metrics">metrics</a> '
+        f'<span class="dim">version {__version__}</span></header>{body}</body></html>\n'
     )

@@ -41,8 +41,9 @@ def test_help_names_every_command_and_the_exit_codes(arguments: list[str], capsy
     ("check", ["FILE", "--config.file"]),
     ("test", ["TARGET", "--json", "--config.file"]),
     ("once", ["--config.file"]),
-    ("explain", ["METRIC"]),
+    ("explain", ["NAME"]),
     ("metrics", ["--json"]),
+    ("rules", ["DIR", "--force", "--scale", "--scrape-interval"]),
 ])  # fmt: skip
 def test_help_of_a_command_mentions_its_options(
     name: str, options: list[str], capsys: pytest.CaptureFixture[str]
@@ -55,7 +56,9 @@ def test_help_of_a_command_mentions_its_options(
     assert [option for option in options if option not in shown] == []
 
 
-@pytest.mark.parametrize("arguments", [["serv"], ["--nope"], ["check", "a", "b"], ["explain"], ["test", "--jsn"]])
+@pytest.mark.parametrize(
+    "arguments", [["serv"], ["--nope"], ["check", "a", "b"], ["explain"], ["test", "--jsn"], ["rules"]]
+)
 def test_a_wrong_command_line_is_exit_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -125,7 +128,7 @@ def test_a_reader_that_leaves_is_no_error(arguments: list[str], lines: int) -> N
         assert process.wait(20) == 0
 
 
-@pytest.mark.parametrize("arguments", [["metrics"], ["--help"], ["explain", "node_load1"]])
+@pytest.mark.parametrize("arguments", [["metrics"], ["--help"], ["explain", "node_load1"], ["explain", "Watchdog"]])
 def test_closed_standard_output_is_no_error(arguments: list[str]) -> None:
     shell = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, *PLAIN, *arguments]
     ended = subprocess.run(shell, env=environment({}), stderr=subprocess.PIPE, text=True, timeout=30, check=False)

@@ -9,8 +9,11 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter import pack
 from exporter.answer import accepts_gzip, seconds_for_page
+from exporter.collector import kinds
 from tests.process import Exporter, running
+from tests.test_statuspage import Page
 
 CONFIG = """
 targets:
@@ -69,7 +72,8 @@ def test_collect_and_exclude_choose_by_collector(exporter: Exporter) -> None:
 def test_unknown_collector_is_refused_with_the_names_there_are(exporter: Exporter, parameter: str) -> None:
     answer = exporter.get(f"/metrics?{parameter}=nope&{parameter}=fake")
     assert answer.status_code == 400
-    assert answer.text == "no such collector: nope; there are exporter, fake, many, system\n"
+    known = sorted({*kinds(), "exporter", "fake", "many"})
+    assert answer.text == f"no such collector: nope; there are {', '.join(known)}\n"
 
 
 def test_probe_gives_one_target_without_a_target_label(exporter: Exporter) -> None:
@@ -154,7 +158,8 @@ def test_everything_else_is_404(exporter: Exporter, path: str) -> None:
     assert b"/metrics" in answer.partition(b"\r\n\r\n")[2]
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/probe?target=alpha", "/sd", "/targets", "/-/healthy", "/nope"])
+@pytest.mark.parametrize("path", ["/", "/metrics", "/probe?target=alpha", "/sd", "/targets", "/-/healthy", "/nope",
+                                  "/runbooks/", "/runbooks/Watchdog", "/runbooks/Nope"])  # fmt: skip
 def test_head_is_get_without_the_body(exporter: Exporter, path: str) -> None:
     head = requests.head(f"http://{exporter.address}{path}", timeout=10)
     get = exporter.get(path)
@@ -264,3 +269,47 @@ def test_a_mistake_of_ours_is_500_and_logged_once(tmp_path: Path) -> None:
         assert exporter.get("/sd").status_code == 500
         assert "the request for /sd failed" in exporter.output()
         assert exporter.get("/metrics").status_code == 200
+
+
+def test_the_runbooks_page_lists_every_alert_and_each_has_its_page(exporter: Exporter) -> None:
+    index = Page(exporter.get("/runbooks/").text)
+    links = [link for link in index.all("href") if link.startswith("/runbooks/") and link != "/runbooks/"]
+    assert [link.removeprefix("/runbooks/") for link in links] == list(pack.rules().alerts)
+    for link in links:
+        answer = exporter.get(link)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert exporter.get("/runbooks").text == exporter.get("/runbooks/").text
+    assert "/runbooks/" in Page(exporter.get("/").text).all("href")
+
+
+def test_the_index_of_runbooks_tells_priority_and_summary(exporter: Exporter) -> None:
+    rows = {row[0]: row for row in Page(exporter.get("/runbooks/").text).rows}
+    rule = pack.rules().alerts["PostgreSQLDown"][0]
+    assert rows["PostgreSQLDown"][1:3] == ["P0", rule.annotations["summary"]]
+
+
+@pytest.mark.parametrize("path", [
+    "/runbooks/Nope", "/runbooks/watchdog", "/runbooks/Watchdog/", "/runbooks/Watchdog.md", "/runbooks//Watchdog",
+    "/runbooks/../Watchdog", "/runbooks/../../README", "/runbooks/..%2f..%2fREADME", "/runbooks/%57atchdog",
+    "/runbooks/%2e%2e/metrics", "/runbooks//etc/passwd", "/runbooks/Watchdog%00", "/runbooksX",
+    "/runbooks/" + "x" * 9000,
+])  # fmt: skip
+def test_there_is_no_runbook_of_another_name(exporter: Exporter, path: str) -> None:
+    answer = exporter.exchange(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    assert answer.startswith(b"HTTP/1.1 404 Not Found\r\n")
+
+
+def test_a_runbook_that_is_not_there_names_the_nearest(exporter: Exporter) -> None:
+    assert exporter.get("/runbooks/PostgresDown").text.startswith("there is no such alert; did you mean PostgreSQLDown")
+    assert exporter.get("/runbooks/qqqq").text == "there is no such alert; /runbooks/ lists those that there are\n"
+
+
+def test_names_of_runbooks_do_not_become_label_values(exporter: Exporter) -> None:
+    for name in ("Watchdog", "TargetDown", "Nope", "Nope2"):
+        exporter.get(f"/runbooks/{name}")
+    named = {one["endpoint"] for one in labels(exporter.get("/metrics").text, "runbook_exporter_http_requests_total")}
+    assert [endpoint for endpoint in named if endpoint.startswith("/runbooks") and endpoint != "/runbooks/"] == []
+    assert named <= {"/", "/metrics", "/probe", "/sd", "/health", "/targets", "/runbooks/", "/-/healthy", "/-/ready",
+                     "/-/reload", "other"}  # fmt: skip

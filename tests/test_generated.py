@@ -1,9 +1,10 @@
-"""What is generated is current: docs/metrics.md and docs/config.md."""
+"""What is generated is current: docs/alerts.md, docs/metrics.md and docs/config.md."""
 
 from pathlib import Path
 
 import pytest
 
+from exporter import pack
 from exporter.reference import PAGES
 from tests.process import PLAIN, ROOT, command
 
@@ -19,7 +20,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_generated_page_is_written_and_nothing_else(generated: Path) -> None:
-    assert sorted(path.name for path in generated.iterdir()) == sorted(PAGES) == ["config.md", "metrics.md"]
+    assert (
+        sorted(path.name for path in generated.iterdir()) == sorted(PAGES) == ["alerts.md", "config.md", "metrics.md"]
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PAGES))
@@ -42,3 +45,11 @@ def test_every_metric_is_on_its_page(generated: Path) -> None:
     names = [line.split()[2].partition("{")[0] for line in listed]
     assert len(names) > 50
     assert [name for name in names if f"| `{name}` |" not in page] == []
+
+
+def test_every_alert_is_on_its_page(generated: Path) -> None:
+    page = (generated / "alerts.md").read_text(encoding="utf-8")
+    assert len(pack.rules().alerts) > 20
+    for name, rules in pack.rules().alerts.items():
+        assert page.count(f"[{name}](runbooks/{name}.md) |") == len(rules)
+        assert (ROOT / "docs" / "runbooks" / f"{name}.md").is_file()

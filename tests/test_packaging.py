@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 from pathlib import Path
 from zipfile import ZipFile
@@ -26,6 +27,27 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build = [sys.executable, "-m", "pip", "wheel", str(ROOT), "--no-deps", "--quiet", "--wheel-dir", str(folder)]
     subprocess.run(build, check=True, timeout=110, cwd=folder)
     return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def wheel_of_the_sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the wheel that is built from the source distribution, where there is nothing else."""
+    folder = tmp_path_factory.mktemp("sdist")
+    backend = folder / "backend"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(backend), "hatchling"]
+    subprocess.run(install, check=True, timeout=110, cwd=folder)
+    environ = {**os.environ, "PYTHONPATH": str(backend)}
+
+    def build(what: str, where: Path) -> Path:
+        script = f"from hatchling.build import build_{what}; print(build_{what}({str(folder)!r}))"
+        made = subprocess.run(
+            [sys.executable, "-c", script], cwd=where, env=environ, text=True, stdout=subprocess.PIPE, check=True
+        )
+        return folder / made.stdout.split()[-1]
+
+    with tarfile.open(build("sdist", ROOT)) as archive:
+        archive.extractall(folder, filter="data")
+    return build("wheel", folder / f"runbook_exporter-{__version__}")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +75,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     script.write_text(f"#!{scripts / 'python'}\n{body}", encoding="utf-8")
     dependencies = site / "dependencies"
     dependencies.mkdir()
-    for name in ("tornado", "psutil", "yaml"):
+    for name in ("tornado", "psutil", "yaml", "markdown_it", "mdurl"):
         (dependencies / name).symlink_to(Path(sysconfig.get_paths()["purelib"]) / name)
     (site / "dependencies.pth").write_text(f"{dependencies}\n", encoding="utf-8")
     return scripts
@@ -76,6 +98,39 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert "exporter/collectors/system/cpu.py" in names
     assert not [name for name in names if "__pycache__" in name or "tests" in name]
     assert f"Version: {__version__}\n" in metadata
+
+
+def test_the_wheel_holds_the_rules_and_the_runbooks(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    packed = {name for name in names if name.startswith("exporter/pack/")}
+    rules = {f"exporter/pack/rules/{path.name}" for path in (ROOT / "rules").glob("*.yml")}
+    runbooks = {f"exporter/pack/runbooks/{path.name}" for path in (ROOT / "docs" / "runbooks").iterdir()}
+    assert len(rules) > 3
+    assert packed == rules | runbooks, "pyproject.toml lists the rule files one by one, to leave out their tests"
+
+
+def test_the_source_distribution_builds_the_same_wheel(wheel: Path, wheel_of_the_sdist: Path) -> None:
+    with ZipFile(wheel) as one, ZipFile(wheel_of_the_sdist) as other:
+        assert {name: one.read(name) for name in one.namelist()} == {
+            name: other.read(name) for name in other.namelist()
+        }
+
+
+def test_the_installed_pack_is_that_of_the_wheel(installed: Path, tmp_path: Path) -> None:
+    written = run(installed, "rules", str(tmp_path / "rules"), cwd=tmp_path)
+    assert written.returncode == 0, written.stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / "rules").iterdir()} == {
+        path.name: path.read_bytes() for path in (ROOT / "rules").glob("*.yml")
+    }
+    explained = run(installed, "explain", "Watchdog", cwd=tmp_path)
+    assert (explained.returncode, explained.stderr) == (0, "")
+    script = "from exporter import pack, runbookpage; print(pack.rules_folder(), runbookpage.page('Watchdog'))"
+    shown = subprocess.run(
+        [installed / "python", "-c", script], cwd=tmp_path, text=True, capture_output=True, check=True
+    )
+    assert Path(shown.stdout.split()[0]).is_relative_to(installed.parent)
+    assert "When to silence" in shown.stdout
 
 
 def test_the_installed_command_works_from_anywhere(installed: Path, tmp_path: Path) -> None:

@@ -1,0 +1,213 @@
+"""The runbook pages: complete, alike, right. Their commands run, their queries parse, and they become pages."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import promql_parser
+import pytest
+
+from exporter import alerts, catalogue, pack, promql, runbookpage
+from tests.process import free_port
+from tests.test_statuspage import Page
+
+HEADINGS = [
+    "What it means", "What users notice", "First look", "Likely causes", "Remedies", "Prevention", "When to silence",
+]  # fmt: skip
+PAGES = sorted(path.stem for path in pack.runbooks_folder().glob("*.md"))
+LONGEST_LINE = 140
+# What Prometheus and Alertmanager say of themselves, and what every scrape and rule leaves behind.
+ELSEWHERE = re.compile(r"up|scrape_\w+|ALERTS|(prometheus|alertmanager)_\w+")
+BLOCK = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+ON_THE_STANDBY = "-- on the standby"
+
+every_page = pytest.mark.parametrize("alert", PAGES)
+
+
+def blocks(language: str, alert: str) -> list[str]:
+    """Return the code of this language on a page, as it would be pasted."""
+    found = BLOCK.findall(pack.runbook(alert))
+    return [re.sub(f"^{indent}", "", code, flags=re.MULTILINE) for indent, kind, code in found if kind == language]
+
+
+def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
+    assert sorted(pack.rules().alerts) == PAGES
+
+
+@every_page
+def test_a_page_has_the_same_headings_as_all(alert: str) -> None:
+    lines = BLOCK.sub("", pack.runbook(alert)).splitlines()
+    assert lines[0] == f"# {alert}"
+    assert [line.removeprefix("## ") for line in lines[1:] if line.startswith("#")] == HEADINGS
+    parts = re.split(r"^## .*$", pack.runbook(alert), flags=re.MULTILINE)
+    assert all(part.strip() for part in parts)
+    assert max(map(len, pack.runbook(alert).splitlines())) <= LONGEST_LINE
+
+
+@every_page
+def test_every_block_of_code_says_its_language(alert: str) -> None:
+    kinds = {kind for _, kind, _ in BLOCK.findall(pack.runbook(alert))}
+    assert kinds <= {"sh", "sql", "promql"}
+    assert pack.runbook(alert).count("```") == 2 * len(BLOCK.findall(pack.runbook(alert)))
+
+
+@every_page
+def test_links_lead_to_other_pages(alert: str) -> None:
+    links = re.findall(r"\]\(([^)]*)\)", pack.runbook(alert))
+    assert {link.removesuffix(".md") for link in links} <= {*PAGES} - {alert}
+    assert all(link.endswith(".md") for link in links)
+
+
+@every_page
+def test_shell_commands_are_well_formed(alert: str) -> None:
+    for code in blocks("sh", alert):
+        ended = subprocess.run(["bash", "-n"], input=code, text=True, capture_output=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, ""), code
+
+
+@every_page
+def test_queries_parse_and_ask_for_what_there_is(alert: str) -> None:
+    metrics = catalogue.by_collector()
+    for code in blocks("promql", alert):
+        promql_parser.parse(code)
+        names = [name for name in promql.names(code) if not ELSEWHERE.fullmatch(name)]
+        known = [name for name in names if name in pack.rules().signals or catalogue.find_metric(name, metrics)]
+        assert names == known
+
+
+# ---- the SQL, on a real server and its standby
+
+SHOP = """
+CREATE EXTENSION pg_stat_statements;
+CREATE ROLE shop;
+CREATE ROLE runbook;
+SELECT pg_create_physical_replication_slot('old_standby');
+CREATE TABLE customers (id bigserial PRIMARY KEY, name text);
+CREATE TABLE orders (id bigserial PRIMARY KEY, customer bigint, placed timestamptz DEFAULT now(), total numeric);
+CREATE INDEX orders_customer_idx ON orders (customer);
+INSERT INTO orders (customer, total) SELECT number % 100, number FROM generate_series(1, 1000) AS number;
+"""
+SETTINGS = """
+listen_addresses = '127.0.0.1'
+fsync = off
+archive_mode = on
+archive_command = 'true'
+shared_preload_libraries = 'pg_stat_statements'
+"""
+
+
+def programs() -> Path:
+    """Return the folder of the newest PostgreSQL's programs; skip where there is none, but not on the test machines."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda folder: int(folder.split("/")[-2]))
+    if not found:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL is not installed")
+    return Path(found[-1])
+
+
+def run(folder: Path, *command: str | Path) -> None:
+    """Run one of PostgreSQL's programs, as another user than root, which it refuses."""
+    user = "nobody" if os.geteuid() == 0 else None
+    with (folder / "output").open("ab") as output:
+        subprocess.run(command, check=True, stdout=output, stderr=output, user=user, cwd=folder, timeout=60)
+
+
+@contextmanager
+def server(folder: Path, data: Path, port: int) -> Iterator[int]:
+    """Start the server of this data directory, and stop it in the end."""
+    control = (programs() / "pg_ctl", "-D", data, "-w", "-l", folder / f"{data.name}.log")
+    options = f"-p {port} -k {folder}"
+    run(folder, *control, "-o", options, "start")
+    try:
+        yield port
+    finally:
+        run(folder, *control, "-m", "immediate", "stop")
+
+
+def psql(port: int, database: str, code: str) -> "subprocess.CompletedProcess[str]":
+    command = [
+        str(programs() / "psql"),
+        "-X",
+        "-q",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+        "-U",
+        "postgres",
+        "-d",
+        database,
+    ]
+    return subprocess.run(
+        [*command, "-v", "ON_ERROR_STOP=1"], input=code, text=True, capture_output=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[int, int]]:
+    """Return the ports of a primary with a database `shop`, and of its standby."""
+    folder = Path(tempfile.mkdtemp(prefix="runbooks"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "nobody")
+    primary, standby, ports = folder / "primary", folder / "standby", (free_port(), free_port())
+    try:
+        run(folder, programs() / "initdb", "-D", primary, "-U", "postgres", "-A", "trust", "-k", "--no-sync")
+        with (primary / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(SETTINGS)
+        with server(folder, primary, ports[0]):
+            run(folder, programs() / "pg_basebackup", "-h", "127.0.0.1", "-p", str(ports[0]), "-U", "postgres",
+                "-D", standby, "-R", "-C", "-S", "standby_1", "-c", "fast", "--no-sync")  # fmt: skip
+            assert psql(ports[0], "postgres", "CREATE DATABASE shop").returncode == 0
+            made = psql(ports[0], "shop", SHOP)
+            assert made.returncode == 0, made.stderr
+            with server(folder, standby, ports[1]):
+                yield ports
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("alert", [alert for alert in PAGES if blocks("sql", alert)])
+def test_sql_runs_on_a_real_server(alert: str, servers: tuple[int, int]) -> None:
+    for code in blocks("sql", alert):
+        ended = psql(servers[code.startswith(ON_THE_STANDBY)], "shop", code)
+        assert ended.returncode == 0, f"{code}\n{ended.stderr}"
+
+
+# ---- as HTML
+
+
+@every_page
+def test_every_page_becomes_html_with_what_its_rules_say(alert: str) -> None:
+    html = runbookpage.page(alert)
+    page = Page(html)
+    for rule in pack.rules().alerts[alert]:
+        assert [
+            f"{alerts.condition(rule)} {alerts.told_apart(rule)}".strip(),
+            alerts.duration(rule),
+            rule.labels.get("priority", ""),
+        ] in [row[:3] for row in page.rows]
+    assert all(heading in page.text for heading in HEADINGS)
+    assert html.count("<h1>") == 1
+    assert "```" not in page.text
+    assert not {"script", "img", "iframe"} & {tag for tag, _ in page.tags}
+    known = {"/", "/targets", "/metrics", "/runbooks/"} | {f"/runbooks/{name}" for name in PAGES}
+    assert set(page.all("href")) <= known
+
+
+def test_html_in_markdown_stays_text_and_links_lead_to_pages_only() -> None:
+    html = runbookpage.markdown(
+        "# Title\n\n<script>x</script> <b>y</b> ![z](https://example.org/z.png) [js](javascript:alert(1))\n"
+        "[page](Watchdog.md) [none](Nothing.md) [out](https://example.org/) [up](../../etc/passwd)\n\n"
+        "| a | b |\n|---|---|\n| 1 | 2 |\n"
+    )
+    page = Page(html)
+    tags = {tag for tag, _ in page.tags}
+    assert not {"script", "b", "img", "h1"} & tags
+    assert {"table", "td"} <= tags
+    assert "<script>x</script> <b>y</b>" in page.text
+    assert page.all("href") == ["https://example.org/z.png", "/runbooks/Watchdog", "https://example.org/"]
