@@ -143,7 +143,7 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, config: str, port: int) -> Iterator[Prometheus]:
+def prometheus(folder: Path, config: str, port: int, *more: str) -> Iterator[Prometheus]:
     """Start a Prometheus with this configuration on this port, and stop it in the end."""
     file, log = folder / "prometheus.yml", folder / "prometheus.log"
     file.write_text(config, encoding="utf-8")
@@ -151,6 +151,7 @@ def prometheus(folder: Path, config: str, port: int) -> Iterator[Prometheus]:
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        *more,
     ]
     with (
         log.open("wb") as output,
