@@ -12,6 +12,7 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	.ci/packages
+	.ci/postgres
 	$(MAKE) --no-print-directory lint types rules unit
 
 lint: $(VENV)/dev.stamp
@@ -23,6 +24,9 @@ types: $(VENV)/dev.stamp
 
 rules: $(VENV)/dev.stamp
 	.ci/promtool check config prometheus.yml
+	.ci/promtool check rules rules/*.yml
+	.ci/promtool test rules rules/tests/*.yml
+	.ci/amtool check-config alertmanager.yml
 
 unit: $(VENV)/dev.stamp
 	$(BIN)/pytest $(ARGS)
@@ -30,9 +34,11 @@ unit: $(VENV)/dev.stamp
 # Generated files; CI proves that they are current.
 generate: $(VENV)/dev.stamp
 	$(BIN)/python -m exporter.reference docs
+	$(BIN)/python -m grafana.build grafana
 
 bench: $(VENV)/dev.stamp
 	.ci/packages
+	.ci/postgres
 	$(BIN)/python -m tests.bench $(ARGS)
 
 clean:
