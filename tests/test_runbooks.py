@@ -1,20 +1,15 @@
 """The runbook pages: complete, alike, right. Their commands run, their queries parse, and they become pages."""
 
-import glob
-import os
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import promql_parser
 import pytest
 
 from exporter import alerts, catalogue, pack, promql, runbookpage
-from tests.process import free_port
+from tests.postgres import Cluster, server, standby_of
+from tests.support import until
 from tests.test_statuspage import Page
 
 HEADINGS = [
@@ -93,86 +88,27 @@ CREATE TABLE orders (id bigserial PRIMARY KEY, customer bigint, placed timestamp
 CREATE INDEX orders_customer_idx ON orders (customer);
 INSERT INTO orders (customer, total) SELECT number % 100, number FROM generate_series(1, 1000) AS number;
 """
-SETTINGS = """
-listen_addresses = '127.0.0.1'
-fsync = off
-archive_mode = on
-archive_command = 'true'
-shared_preload_libraries = 'pg_stat_statements'
-"""
+SETTINGS = {"archive_mode": "on", "archive_command": "true", "shared_preload_libraries": "pg_stat_statements"}
 
 
-def programs() -> Path:
-    """Return the folder of the newest PostgreSQL's programs; skip where there is none, but not on the test machines."""
-    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda folder: int(folder.split("/")[-2]))
-    if not found:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("PostgreSQL is not installed")
-    return Path(found[-1])
-
-
-def run(folder: Path, *command: str | Path) -> None:
-    """Run one of PostgreSQL's programs, as another user than root, which it refuses."""
-    user = "nobody" if os.geteuid() == 0 else None
-    with (folder / "output").open("ab") as output:
-        subprocess.run(command, check=True, stdout=output, stderr=output, user=user, cwd=folder, timeout=60)
-
-
-@contextmanager
-def server(folder: Path, data: Path, port: int) -> Iterator[int]:
-    """Start the server of this data directory, and stop it in the end."""
-    control = (programs() / "pg_ctl", "-D", data, "-w", "-l", folder / f"{data.name}.log")
-    options = f"-p {port} -k {folder}"
-    run(folder, *control, "-o", options, "start")
-    try:
-        yield port
-    finally:
-        run(folder, *control, "-m", "immediate", "stop")
-
-
-def psql(port: int, database: str, code: str) -> "subprocess.CompletedProcess[str]":
-    command = [
-        str(programs() / "psql"),
-        "-X",
-        "-q",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        "-U",
-        "postgres",
-        "-d",
-        database,
-    ]
-    return subprocess.run(
-        [*command, "-v", "ON_ERROR_STOP=1"], input=code, text=True, capture_output=True, timeout=60, check=False
-    )
+def psql(cluster: Cluster, database: str, code: str) -> "subprocess.CompletedProcess[str]":
+    command = [cluster.programs / "psql", "-X", "-q", "-d", cluster.url(database), "-v", "ON_ERROR_STOP=1"]
+    return subprocess.run(command, input=code, text=True, capture_output=True, timeout=60, check=False)
 
 
 @pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[int, int]]:
-    """Return the ports of a primary with a database `shop`, and of its standby."""
-    folder = Path(tempfile.mkdtemp(prefix="runbooks"))
-    if os.geteuid() == 0:
-        shutil.chown(folder, "nobody")
-    primary, standby, ports = folder / "primary", folder / "standby", (free_port(), free_port())
-    try:
-        run(folder, programs() / "initdb", "-D", primary, "-U", "postgres", "-A", "trust", "-k", "--no-sync")
-        with (primary / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write(SETTINGS)
-        with server(folder, primary, ports[0]):
-            run(folder, programs() / "pg_basebackup", "-h", "127.0.0.1", "-p", str(ports[0]), "-U", "postgres",
-                "-D", standby, "-R", "-C", "-S", "standby_1", "-c", "fast", "--no-sync")  # fmt: skip
-            assert psql(ports[0], "postgres", "CREATE DATABASE shop").returncode == 0
-            made = psql(ports[0], "shop", SHOP)
-            assert made.returncode == 0, made.stderr
-            with server(folder, standby, ports[1]):
-                yield ports
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def servers() -> Iterator[tuple[Cluster, Cluster]]:
+    """Return a primary with a database `shop`, and its standby."""
+    with server(settings=SETTINGS) as primary, standby_of(primary) as standby:
+        assert psql(primary, "postgres", "CREATE DATABASE shop").returncode == 0
+        made = psql(primary, "shop", SHOP)
+        assert made.returncode == 0, made.stderr
+        until(lambda: psql(standby, "shop", "SELECT 1").returncode == 0)
+        yield primary, standby
 
 
 @pytest.mark.parametrize("alert", [alert for alert in PAGES if blocks("sql", alert)])
-def test_sql_runs_on_a_real_server(alert: str, servers: tuple[int, int]) -> None:
+def test_sql_runs_on_a_real_server(alert: str, servers: tuple[Cluster, Cluster]) -> None:
     for code in blocks("sql", alert):
         ended = psql(servers[code.startswith(ON_THE_STANDBY)], "shop", code)
         assert ended.returncode == 0, f"{code}\n{ended.stderr}"

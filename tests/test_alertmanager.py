@@ -1,0 +1,212 @@
+"""alertmanager.yml: who hears of what, by amtool, and what keeps quiet beside what, by a real Alertmanager."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from tests.process import ROOT, free_port
+from tests.rules import Rule, shipped
+from tests.support import until
+
+FILE = ROOT / "alertmanager.yml"
+TEXT = FILE.read_text(encoding="utf-8")
+CONFIG = yaml.safe_load(TEXT)
+LEVELS = {"P0": "level-3", "P1": "level-2", "P2": "level-1", "P3": "level-1"}
+ALERTS = [rule for rule in shipped() if rule.is_alert]
+
+
+def amtool(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["amtool", *arguments], capture_output=True, text=True, timeout=30, check=False)
+
+
+def routed(**labels: str) -> str:
+    """Return the receiver that amtool says."""
+    given = [f"{name}={value}" for name, value in labels.items()]
+    return amtool("config", "routes", "test", f"--config.file={FILE}", *given).stdout.strip()
+
+
+def test_the_configuration_is_right() -> None:
+    ended = amtool("check-config", FILE)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_examples_in_its_comments_are_right(tmp_path: Path) -> None:
+    uncommented = re.sub(r"(?m)^    # (?=\w+_configs:|  )", "    ", TEXT)
+    assert {"email_configs", "slack_configs", "pagerduty_configs"} <= {
+        key for receiver in yaml.safe_load(uncommented)["receivers"] for key in receiver
+    }
+    file = tmp_path / "alertmanager.yml"
+    file.write_text(uncommented, encoding="utf-8")
+    ended = amtool("check-config", file)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=str)
+def test_every_alert_goes_to_the_level_of_its_priority(rule: Rule) -> None:
+    expected = LEVELS[rule.labels["priority"]] if "priority" in rule.labels else "dead-mans-switch"
+    assert routed(alertname=rule.name, job="j", instance="i", **rule.labels) == expected
+
+
+def test_what_has_no_priority_is_not_lost() -> None:
+    assert routed(alertname="Foreign", severity="page") == "level-1"
+
+
+def test_every_receiver_is_on_this_machine_until_it_is_replaced() -> None:
+    hooks = [hook for receiver in CONFIG["receivers"] for hook in receiver["webhook_configs"]]
+    assert [hook["url"].partition("/level")[0].partition("/dead")[0] for hook in hooks] == ["http://127.0.0.1:9095"] * 4
+    assert [receiver["name"] for receiver in CONFIG["receivers"]] == [
+        "level-1",
+        "level-2",
+        "level-3",
+        "dead-mans-switch",
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Alertmanager:
+    """A running Alertmanager."""
+
+    url: str
+
+    def is_ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/-/ready", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def fire(self, *alerts: dict[str, str]) -> None:
+        answer = requests.post(f"{self.url}/api/v2/alerts", json=[{"labels": labels} for labels in alerts], timeout=10)
+        assert answer.ok, answer.text
+
+    def states(self) -> list[tuple[dict[str, str], str]]:
+        """Return the labels and the state of each alert; an inhibited one is suppressed."""
+        alerts: list[dict[str, Any]] = requests.get(f"{self.url}/api/v2/alerts", timeout=10).json()
+        return [(alert["labels"], alert["status"]["state"]) for alert in alerts]
+
+    def groups(self) -> list[tuple[str, list[str]]]:
+        groups: list[dict[str, Any]] = requests.get(f"{self.url}/api/v2/alerts/groups", timeout=10).json()
+        return [
+            (group["receiver"]["name"], sorted(alert["labels"]["alertname"] for alert in group["alerts"]))
+            for group in groups
+        ]
+
+
+@contextmanager
+def alertmanager(folder: Path) -> Iterator[Alertmanager]:
+    """Start an Alertmanager with the shipped configuration, too patient to send anything, and stop it in the end."""
+    config = yaml.safe_load(TEXT)
+    for route in [config["route"], *config["route"]["routes"]]:
+        route["group_wait"] = "1h"
+    file, port = folder / "alertmanager.yml", free_port()
+    file.write_text(yaml.safe_dump(config), encoding="utf-8")
+    arguments = [f"--config.file={file}", f"--storage.path={folder}", f"--web.listen-address=127.0.0.1:{port}",
+                 "--cluster.listen-address="]  # fmt: skip
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(["prometheus-alertmanager", *arguments], stdout=log, stderr=log) as process,
+    ):
+        server = Alertmanager(f"http://127.0.0.1:{port}")
+        try:
+            until(server.is_ready, 20)
+            yield server
+        finally:
+            process.kill()
+
+
+HERE = {"job": "runbook-exporter", "instance": "one:10420"}
+THERE = {"job": "runbook-exporter", "instance": "two:10420"}
+SHOP = {**HERE, "target": "shop-db"}
+CRM = {**HERE, "target": "crm-db"}
+DOWN = {"alertname": "PostgreSQLDown", "priority": "P0", "severity": "critical"}
+AWAY = {"alertname": "TargetDown", "priority": "P1", "severity": "critical"}
+CONNECTIONS = {"alertname": "PostgreSQLConnectionsHigh", "severity": "warning", "priority": "P2"}
+LAG = {"alertname": "PostgreSQLReplicationLag", "severity": "critical", "priority": "P1"}
+BACKUP = {"alertname": "TransactionLogBackupOverdue", "severity": "critical", "priority": "P1"}
+FAILING = {"alertname": "CollectorFailing", "severity": "warning", "priority": "P2", "collector": "postgres"}
+DAMAGED = {"alertname": "PostgreSQLChecksumFailure", "severity": "critical", "priority": "P0"}
+CPU = {"alertname": "HighCPUUsage", "severity": "warning", "priority": "P2"}
+ENDPOINT = {"alertname": "AnyPriority"}
+CRITICAL, WARNING, INFO = ({"severity": severity} for severity in ("critical", "warning", "info"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+    with alertmanager(tmp_path_factory.mktemp("alertmanager")) as started:
+        yield started
+
+
+CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
+    # what fires and is heard, and what is quiet beside it
+    ("a server that is down explains its symptoms",
+     [DOWN | SHOP],
+     [CONNECTIONS | SHOP, LAG | SHOP, BACKUP | SHOP, FAILING | SHOP | {"read": "tables"}]),
+    ("it explains neither another server's nor damaged data",
+     [DOWN | SHOP, CONNECTIONS | CRM, FAILING | CRM, DAMAGED | SHOP, CPU | HERE], []),
+    ("it explains nothing on another machine",
+     [DOWN | SHOP, CONNECTIONS | THERE | {"target": "shop-db"}], []),
+    ("what cannot be scraped says nothing",
+     [AWAY | HERE], [CONNECTIONS | SHOP, CPU | HERE, DOWN | SHOP]),
+    ("other machines still do", [AWAY | HERE, CPU | THERE], []),
+    ("by way 2 a target that cannot be scraped takes nobody with it",
+     [AWAY | {"job": "postgres", "instance": "shop-db", "target": "shop-db"},
+      CPU | {"job": "node", "instance": "host", "target": "host"}],
+     [CONNECTIONS | {"job": "postgres", "instance": "shop-db", "target": "shop-db"}]),
+    ("the Watchdog is never quiet", [AWAY | HERE, {"alertname": "Watchdog", "severity": "none"}], [DOWN | SHOP]),
+    ("the stricter of one alert comes first",
+     [ENDPOINT | SHOP | CRITICAL], [ENDPOINT | SHOP | WARNING, ENDPOINT | SHOP | INFO]),
+    ("a warning comes before what is for information", [ENDPOINT | SHOP | WARNING], [ENDPOINT | SHOP | INFO]),
+    ("another target's is its own", [ENDPOINT | SHOP | CRITICAL, ENDPOINT | CRM | WARNING], []),
+    ("another alert is its own", [ENDPOINT | SHOP | CRITICAL, CPU | SHOP], []),
+    ("on a host, which has no target when all is scraped at once",
+     [ENDPOINT | HERE | CRITICAL, ENDPOINT | THERE | WARNING], [ENDPOINT | HERE | WARNING]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("case", "heard", "quiet"), CASES, ids=[name for name, _, _ in CASES])
+def test_inhibition(case: str, heard: list[dict[str, str]], quiet: list[dict[str, str]], server: Alertmanager) -> None:
+    # each case has machines of its own, as what was fired before stays
+    expected = {"active": in_case(case, heard), "suppressed": in_case(case, quiet)}
+    server.fire(*in_case(case, heard + quiet))
+
+    def states() -> dict[str, list[dict[str, str]]]:
+        mine = [(labels, state) for labels, state in server.states() if about(labels).endswith(case)]
+        return {state: [labels for labels, found in mine if found == state] for state in expected}
+
+    until(lambda: all(same(states()[state], expected[state]) for state in expected))
+    assert all(same(states()[state], expected[state]) for state in expected)
+
+
+def in_case(case: str, alerts: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [labels | {"instance": f"{labels['instance']} {case}"} if "instance" in labels else labels | {"case": case}
+            for labels in alerts]  # fmt: skip
+
+
+def about(labels: dict[str, str]) -> str:
+    return labels.get("instance", "") + labels.get("case", "")
+
+
+def same(one: list[dict[str, str]], other: list[dict[str, str]]) -> bool:
+    return sorted(map(sorted, map(dict.items, one))) == sorted(map(sorted, map(dict.items, other)))
+
+
+def test_one_exporter_that_is_away_is_one_notification(server: Alertmanager) -> None:
+    server.fire(*(AWAY | {"job": f"job-{name}", "instance": name, "target": name} for name in ("a", "b", "c")))
+    until(lambda: any(names.count("TargetDown") >= 3 for _, names in server.groups()))
+    assert [receiver for receiver, names in server.groups() if "TargetDown" in names] == ["level-2"]
+
+
+def test_every_label_in_equal_is_on_both_sides() -> None:
+    """Alerts that name what they are about keep these labels; what is the same alert has the same ones."""
+    for rule in CONFIG["inhibit_rules"]:
+        assert {"job", "instance"} <= set(rule["equal"]) <= {"alertname", "job", "instance", "target"}
+        names = [matcher for side in ("source_matchers", "target_matchers") for matcher in rule[side]]
+        of_targets = all("PostgreSQL" in name or "severity" in name for name in names)
+        assert ("target" in rule["equal"]) == of_targets
