@@ -40,6 +40,7 @@ class Budget:
         self._gauges = _Top(top)
         self._counters = _Admission(top)
         self._places: dict[Metric, tuple[int, ...] | None] = {}
+        self._ranks: dict[Key, float] = {}
 
     def fit(self, samples: Iterable[Sample | None]) -> tuple[tuple[Sample, ...], int]:
         """Return the samples within the budget, and how many members were cut; None is no sample."""
@@ -71,11 +72,7 @@ class Budget:
     def _fold(self, samples: tuple[Sample, ...], members: Members) -> tuple[tuple[Sample, ...], int]:
         keys = [self._member(sample, members.labels) for sample in samples]
         present = {key for key in keys if key is not None}
-        ranks = dict.fromkeys(present, 0.0)
-        for key, sample in zip(keys, samples, strict=True):
-            if key is not None and sample.metric is members.rank:
-                ranks[key] += _rank(sample.value)
-        top = self._gauges.choose(ranks)
+        top = self._gauges.choose(self._rank(zip(keys, samples, strict=True), present, members.rank))
         admitted = self._counters.choose(top, present)
         kept: list[Sample] = []
         sums = _Sums()
@@ -93,6 +90,17 @@ class Budget:
         # the totals stay when nothing was refused this time: a counter that comes and goes reads as a reset
         others = [Sample(*series, value) for series, value in (sums.values | self._counters.totals).items()]
         return (*kept, *others), len(present - top)
+
+    def _rank(
+        self, samples: Iterable[tuple[Key | None, Sample]], present: set[Key], metric: Metric
+    ) -> dict[Key, float]:
+        """Return the rank of each member; one that has none this time keeps its last, and so its place."""
+        ranks: dict[Key, float] = {}
+        for key, sample in samples:
+            if key is not None and sample.metric is metric:
+                ranks[key] = ranks.get(key, 0.0) + _rank(sample.value)
+        self._ranks = {key: ranks.get(key, self._ranks.get(key, 0.0)) for key in present}
+        return self._ranks
 
     def _member(self, sample: Sample, labels: Key) -> Key | None:
         metric = sample.metric

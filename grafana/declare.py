@@ -98,6 +98,8 @@ class Dashboard:
     rows: Sequence[Row]
     matchers: Literal["$match", "$own"] = "$match"
     variables: Sequence[Variable] = ()
+    slow: Sequence[str] = ()
+    """How the names of metrics begin that are read once a minute: rates of them look back over four minutes."""
     targets: str = ""
     """The metric that knows the targets, where `presence` has no such label."""
 

@@ -1,7 +1,7 @@
 """From a declared dashboard to Grafana's own model of one."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from grafana_foundation_sdk.models import dashboard, prometheus
@@ -13,6 +13,8 @@ from grafana.declare import Dashboard, Panel, Query, Row, Variable
 DATASOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TAG: Final = "runbook"
 WIDTH: Final = 24
+# The least step of such a query; Grafana makes its rate interval four of them.
+SLOWEST: Final = "1m"
 
 
 def model(declared: Dashboard, pack: Pack, runbooks: str) -> dashboard.Dashboard:
@@ -134,7 +136,7 @@ def _panel(panel: Panel, place: dashboard.GridPos, declared: Dashboard, pack: Pa
         description=alerts.description(panel, pack),
         datasource=DATASOURCE,
         grid_pos=place,
-        targets=[_target(panel, number, query) for number, query in enumerate(asked)],
+        targets=[_target(panel, number, query, declared.slow) for number, query in enumerate(asked)],
         options=look.options(panel),
         field_config=visuals.field_config(panel, asked, pack),
         transformations=visuals.transformations(panel),
@@ -147,11 +149,12 @@ def identity(title: str) -> int:
     return zlib.crc32(title.encode()) % 1_000_000 + 1
 
 
-def _target(panel: Panel, number: int, query: Query) -> prometheus.Dataquery:
+def _target(panel: Panel, number: int, query: Query, slow: Sequence[str]) -> prometheus.Dataquery:
     now = panel.kind != "lines"
     shape = prometheus.PromQueryFormat.TABLE if panel.kind == "table" else prometheus.PromQueryFormat.TIME_SERIES
     return prometheus.Dataquery(
         expr=query.expr, legend_format=query.legend, ref_id=chr(ord("A") + number), datasource=DATASOURCE,
+        interval=SLOWEST if any(name in query.expr for name in slow) else None,
         instant=now, range_val=not now, format_val=shape, editor_mode=prometheus.QueryEditorMode.CODE,
     )  # fmt: skip
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.bench.processes import NODE_EXPORTER, ROOT
-from tests.bench.report import Goal
+from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, ROOT
+from tests.bench.table import Goal
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     figures = tmp_path_factory.mktemp("bench") / "figures.json"
     command = [sys.executable, "-m", "tests.bench", "--quick", "--json", str(figures)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=115, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(figures.read_text())
 
@@ -46,9 +46,32 @@ def test_loads_and_sizes_are_measured(run: tuple[str, dict[str, Any]]) -> None:
     assert sizes == sorted(sizes)
 
 
+def test_postgresql_is_measured_well_locked_hanging_and_crowded(run: tuple[str, dict[str, Any]]) -> None:
+    _, figures = run
+    found = figures["postgres"]
+    assert {"fresh", "full", "together"} | ({"theirs"} if POSTGRES_EXPORTER else set()) <= found["servers"].keys()
+    for server in found["servers"].values():
+        assert server["series"] > 10
+        assert server["cpu_ms"] > 0
+        assert 0 < server["p50_ms"] <= server["p99_ms"]
+    for figure in ("server_cpu_ms", "locked_seconds", "hanging_seconds", "clients"):
+        assert found[figure].keys() == found["servers"].keys() - {"together"}
+    assert found["hanging_seconds"]["fresh"] < 3  # of the 3 s after which a page is given up
+    assert found["locked_seconds"]["full"] < 3
+    assert found["clients"]["fresh"]["connections"] == 1
+
+
+def test_process_groups_are_measured(run: tuple[str, dict[str, Any]]) -> None:
+    _, figures = run
+    theirs = {"theirs", "theirs same"} if PROCESS_EXPORTER else set()
+    for sides in figures["processes"].values():
+        assert sides.keys() == {"fresh", "full"} | theirs
+        assert all(side["series"] > 10 and side["cpu_ms"] > 0 for side in sides.values())
+
+
 def test_the_report_shows_each_goal_and_whether_it_is_met(run: tuple[str, dict[str, Any]]) -> None:
     report, figures = run
-    assert len(figures["goals"]) == 8
+    assert len(figures["goals"]) == 13
     for goal in figures["goals"]:
         row = next(line for line in report.splitlines() if line.startswith(f"| {goal['name']} |"))
         assert row.endswith({True: "| met |", False: "| MISSED |", None: "| - |"}[goal["met"]])

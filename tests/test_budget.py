@@ -223,6 +223,22 @@ def test_a_count_that_is_no_number_does_not_spoil_other() -> None:
     assert calls(tables, {"a": 100, "b": 95, "c": 2})["other"] == 6
 
 
+def test_a_member_without_a_rank_for_a_round_keeps_its_place() -> None:
+    tables = budget(1)
+    live = Metric("live", "gauge", "Rows.", labels=("table",), source="the test")
+
+    def top(**ranks: float | None) -> str:
+        given = (sample for table, rank in ranks.items() for sample in (SIZE(rank, table=table), live(1, table=table)))
+        samples, _ = tables.fit(given)
+        return next(sample.labels[0] for sample in samples if sample.metric is live)
+
+    assert top(a=100, b=60) == "a"
+    assert top(a=None, b=60) == "a"
+    assert top(a=None, b=70) == "a"
+    assert top(b=70) == "b"  # gone, and so forgotten
+    assert top(a=None, b=70) == "b"
+
+
 def test_histograms_are_counted_like_counters() -> None:
     tables = budget(1)
 

@@ -2,17 +2,24 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from tests import dashboards
 from tests.alerting import Way, whole_way
-from tests.postgres import Cluster, monitor, server, standby_of
+from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
+from tests.process import free_port
 from tests.support import until
 
-# Panels that are empty where all is well, or on a machine like this one: why each is.
-EMPTY: dict[tuple[str, str], str] = {}
+# What gives nothing where all is well, or on a machine like this one: a part of the query, and why.
+EMPTY: dict[str, str] = {
+    "node_hwmon_temp_celsius": "the machine that runs the tests has no sensors; the fixtures of the host have",
+    "runbook:process_cpu_throttled": "nothing runs in a control group with a quota there; the fixtures of groups do",
+    "runbook:postgres_sequential_rows": "there only where a large table is read from end to end again and again",
+    "runbook:postgres_unused_index": "there only where an index of many megabytes has not been used for weeks",
+    'timestamp_seconds{job=~".+", instance=~".+", target=~".+"} * 1000 and': "no read that once worked fails there",
+}
 
 
 @contextmanager
@@ -67,8 +74,11 @@ def _prepare(primary: Cluster) -> None:
 
 @pytest.fixture(scope="module")
 def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
-    loaded = {"shared_preload_libraries": "pg_stat_statements", "archive_mode": "on", "archive_command": "true"}
-    with server(settings=loaded) as primary, standby_of(primary) as standby:
+    loaded = {
+        "shared_preload_libraries": "pg_stat_statements", "archive_mode": "on", "archive_command": "true",
+        "autovacuum": "on", "autovacuum_naptime": "1s",
+    }  # fmt: skip
+    with server(NEWEST, loaded) as primary, standby_of(primary) as standby:
         _prepare(primary)
         url = monitor(primary)
         until(lambda: standby.sql("SELECT 1 FROM pg_roles WHERE rolname = 'monitor'"), 20)
@@ -76,8 +86,9 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
         config = f"""
 host: {{max_age: 500ms, memory_minimum: 1GB}}
 targets:
-  orders-db: {{collector: postgres, url: {url}, max_age: 500ms}}
+  orders-db: {{collector: postgres, url: {url}, max_age: 500ms, top: 1}}
   orders-standby: {{collector: postgres, url: {standby.url(user="monitor")}, max_age: 500ms}}
+  gone: {{collector: postgres, url: "postgresql://monitor@127.0.0.1:{free_port()}/postgres"}}
   programs:
     collector: process
     max_age: 500ms
@@ -86,7 +97,9 @@ targets:
       database: {{name: postgres}}
 """
         with busy(primary), whole_way(tmp_path_factory.mktemp("way"), config) as running:
-            until(lambda: running.prometheus.query("count_over_time(runbook:postgres:up[1m]) > 15"), 60)
+            # tables and statements are read once a minute, and a rate needs two of them
+            read = 'runbook_exporter_read_last_success_timestamp_seconds{read="tables", target="orders-db"}'
+            until(lambda: running.prometheus.query(f"changes({read}[2m]) > 0"), 90)
             yield running
 
 
@@ -97,23 +110,20 @@ def _own_name() -> str:
 
 @pytest.mark.parametrize("area", dashboards.AREAS)
 def test_every_query_gives_data_or_is_known_to_be_empty(way: Way, area: str) -> None:
-    asked = [one for one in dashboards.queries(rate_interval="8s") if one[0] == area]
+    asked = [(panel, expr) for dashboard, panel, expr in dashboards.queries(rate_interval="2m") if dashboard == area]
     assert len(asked) > 10
-    empty = {(dashboard, panel): expr for dashboard, panel, expr in asked if not _gives(way, expr)}
-    unexplained = {key: expr for key, expr in empty.items() if key not in EMPTY}
-    assert unexplained == {}
+    waiting = [one for one in asked if not any(part in one[1] for part in EMPTY)]
+
+    def all_answered() -> bool:
+        waiting[:] = [one for one in waiting if not way.prometheus.query(one[1])]
+        return not waiting
+
+    with suppress(AssertionError):  # what is still waited for is told below
+        until(all_answered, 20)
+    assert waiting == []
 
 
-def test_what_is_said_to_be_empty_is_on_a_dashboard() -> None:
-    shown = {(dashboard, panel) for dashboard, panel, _ in dashboards.queries()}
-    assert set(EMPTY) <= shown
-    assert all(EMPTY.values())
-
-
-def _gives(way: Way, expr: str) -> bool:
-    """Ask a few times: a rate needs two scrapes since its series began."""
-    try:
-        until(lambda: way.prometheus.query(expr), 4)
-    except AssertionError:
-        return False
-    return True
+@pytest.mark.parametrize("part", EMPTY)
+def test_what_is_said_to_be_empty_is_asked_somewhere_and_has_a_reason(part: str) -> None:
+    assert EMPTY[part]
+    assert any(part in expr for _, _, expr in dashboards.queries())

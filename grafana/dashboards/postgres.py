@@ -113,6 +113,7 @@ DASHBOARD: Final = Dashboard(
     title="PostgreSQL",
     text="The servers: whether they answer, what waits, what is lost if one breaks, and what is neglected.",
     presence="pg_up",
+    slow=("pg_stat_user_", "pg_statio_user_", "pg_stat_statements_", "pg_stat_io_", "pg_stat_database_conflicts_"),
     variables=(Variable("datname", "Database", "pg_database_size_bytes"),),
     rows=[
         Row("At a glance", GLANCE),

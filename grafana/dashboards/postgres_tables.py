@@ -27,8 +27,11 @@ TABLES: Final[list[Panel]] = [
                "dateTimeFromNow"),
     ),
     table(
-        "Sizes of tables", "Each table with all that belongs to it.",
-        _NAMES, Column("Size", f"{_BY} (pg_stat_user_tables_size_bytes{OF})", "bytes"), width=12,
+        "Sizes of tables", "Each table, and all its indexes together.",
+        _NAMES,
+        Column("Size", f"{_BY} (pg_stat_user_tables_table_size_bytes{OF})", "bytes"),
+        Column("Size of indexes", f"{_BY} (pg_stat_user_tables_index_size_bytes{OF})", "bytes"),
+        width=12,
     ),
     table(
         "Indexes",

@@ -6,9 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from tests.bench.measure import QUICK, Scale, measure
+from tests.bench.measure import measure
 from tests.bench.processes import ROOT
 from tests.bench.report import as_json, as_markdown
+from tests.bench.scale import QUICK, Scale
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 
 from exporter import __version__
-from tests.bench.processes import node_exporter_version
+from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, version_of
 
 
 def describe() -> dict[str, str]:
@@ -16,7 +16,9 @@ def describe() -> dict[str, str]:
         "kernel": platform.release(),
         "Python": platform.python_version(),
         "runbook-exporter": __version__,
-        "prometheus-node-exporter": node_exporter_version(),
+        "prometheus-node-exporter": version_of(NODE_EXPORTER),
+        "prometheus-postgres-exporter": version_of(POSTGRES_EXPORTER),
+        "prometheus-process-exporter": version_of(PROCESS_EXPORTER),
         "load average before": f"{os.getloadavg()[0]:.2f}",
     }
 

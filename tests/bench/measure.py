@@ -5,15 +5,15 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.bench import machine
+from tests.bench import database, groups, machine
 from tests.bench.load import Pages, Scraper, Scrapes, by_turns, crowd, many_clients
 from tests.bench.processes import NODE_EXPORTER, PARITY, Running, exporter, node_exporter
 from tests.bench.results import Big, Crowded, Results, Server
+from tests.bench.scale import Scale
 from tests.beside import Family, parse
 
 _FRESH: Final = "host: {max_age: 0s}\n"
@@ -21,24 +21,6 @@ _ONLY_HOST: Final = "/metrics?collect%5B%5D=system"
 CLIENTS: Final = 50
 SILENT: Final = 500
 HALF: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How much is done."""
-
-    batches: int = 20
-    batch: int = 50
-    load_rounds: int = 3
-    load_seconds: float = 4.0
-    idle_seconds: float = 10.0
-    crowd_batches: int = 8
-    big: tuple[tuple[int, int], ...] = ((1_000, 300), (10_000, 60), (100_000, 12))
-    """Series of a page, and how often it is scraped."""
-
-
-QUICK: Final = Scale(batches=3, batch=10, load_rounds=1, load_seconds=1.0, idle_seconds=1.0, crowd_batches=1,
-                     big=((1_000, 20), (10_000, 5), (100_000, 3)))  # fmt: skip
 
 
 def measure(scale: Scale) -> Results:
@@ -53,7 +35,9 @@ def measure(scale: Scale) -> Results:
             # last, as refused clients leave thousands of sockets behind that both servers count
             loaded = _loaded([running["default"], *_theirs(running)], scale)
         big = [_big(place, series, count) for series, count in scale.big]
-    return Results(described, servers, loaded, crowds, big, collectors)
+        postgres = database.measure(place, scale)
+        processes = groups.measure(place, scale)
+    return Results(described, servers, loaded, crowds, big, collectors, postgres, processes)
 
 
 def _servers(stack: ExitStack, place: Path) -> tuple[dict[str, Running], list[str]]:

@@ -1,6 +1,7 @@
 """Processes that serve pages, and what they cost."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from tests.support import until
 
 ROOT: Final = Path(__file__).parents[2]
 NODE_EXPORTER: Final = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
+POSTGRES_EXPORTER: Final = shutil.which("prometheus-postgres-exporter") or shutil.which("postgres_exporter")
+PROCESS_EXPORTER: Final = shutil.which("prometheus-process-exporter") or shutil.which("process-exporter")
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _HOST = HostSettings()
@@ -68,10 +71,14 @@ class Running:
 
 
 @contextmanager
-def running(name: str, command: Sequence[str], port: int, log: Path, path: str = "/metrics") -> Iterator[Running]:
+def running(
+    name: str, command: Sequence[str], port: int, log: Path, path: str = "/metrics", **environment: str
+) -> Iterator[Running]:
     """Run a server for as long as the block lasts."""
     with log.open("wb") as file:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+        )
     server = Running(name, process.pid, port, path)
     try:
         until(lambda: _answers(server, process, log), 30)
@@ -111,13 +118,37 @@ def node_exporter(directory: Path, *options: str, name: str = "node_exporter") -
         yield server
 
 
-def node_exporter_version() -> str:
-    """Return its version, or what stands for it where it is not installed."""
-    if NODE_EXPORTER is None:
+@contextmanager
+def postgres_exporter(
+    directory: Path, url: str, *options: str, name: str = "postgres_exporter", path: str = "/metrics"
+) -> Iterator[Running]:
+    """Run prometheus-postgres-exporter, which has to be installed."""
+    assert POSTGRES_EXPORTER is not None, "install prometheus-postgres-exporter"
+    port = free_port()
+    command = [POSTGRES_EXPORTER, f"--web.listen-address=127.0.0.1:{port}", *options]
+    source = f"{url}?sslmode=disable"
+    with running(name, command, port, directory / f"{name}.log", path, DATA_SOURCE_NAME=source) as server:
+        yield server
+
+
+@contextmanager
+def process_exporter(directory: Path, *options: str, name: str = "process-exporter") -> Iterator[Running]:
+    """Run prometheus-process-exporter, which has to be installed."""
+    assert PROCESS_EXPORTER is not None, "install prometheus-process-exporter"
+    port = free_port()
+    command = [PROCESS_EXPORTER, f"-web.listen-address=127.0.0.1:{port}", *options]
+    with running(name, command, port, directory / f"{name}.log") as server:
+        yield server
+
+
+def version_of(program: str | None) -> str:
+    """Return the version of a program, or what stands for it where it is not installed."""
+    if program is None:
         return "not installed"
-    done = subprocess.run([NODE_EXPORTER, "--version"], capture_output=True, text=True, check=True)
-    words = (done.stdout or done.stderr).split()
-    return words[words.index("version") + 1]
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    # Debian's process-exporter tells its revision alone
+    found = re.search(r"version (\d[^\s,]*)|revision: ([^\s)]+)", done.stdout + done.stderr)
+    return (found[1] or found[2]) if found else "unknown"
 
 
 def _answers(server: Running, process: subprocess.Popen[bytes], log: Path) -> bool:
@@ -126,6 +157,15 @@ def _answers(server: Running, process: subprocess.Popen[bytes], log: Path) -> bo
         return bool(server.page())
     except (urllib.error.URLError, ConnectionError):
         return False
+
+
+def tree_cpu(pid: int) -> float:
+    """Return the seconds of CPU time of a process and its descendants, some of which may end meanwhile."""
+    while True:
+        try:
+            return sum(map(_cpu, _family(pid)))
+        except OSError:
+            continue
 
 
 def _family(pid: int) -> list[int]:

@@ -1,48 +1,34 @@
 """The results as Markdown and as JSON, with the goals beside them."""
 
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, Final
 
-from tests.bench.load import Pages, Scrapes
+from tests.bench import areas
+from tests.bench.load import Pages
 from tests.bench.results import Results
+from tests.bench.table import Goal, kib, mib, p50, p99, ratio, table
 
 _PAIRS: Final = (("fresh", "theirs"), ("default", "theirs"), ("same", "theirs same"))
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A figure that is aimed at; `measured` is None where it could not be measured."""
-
-    name: str
-    limit: float
-    measured: float | None
-    unit: str
-    at_least: bool = False
-
-    def met(self) -> bool | None:
-        if self.measured is None:
-            return None
-        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
 
 def goals(results: Results) -> list[Goal]:
     """Return what is aimed at beside what was measured."""
     ours = _pages(results, "default")
     big = {page.series: page.scrapes for page in results.big}
-    ratio = None
+    share = None
     if "theirs same" in results.servers:
-        ratio = _cpu(results, "same") / _cpu(results, "theirs same")
+        share = _cpu(results, "same") / _cpu(results, "theirs same")
     return [
-        Goal("CPU per scrape, as a share of node_exporter's for the same families", 1 / 3, ratio, ""),
+        Goal("CPU per scrape, as a share of node_exporter's for the same families", 1 / 3, share, ""),
         Goal("CPU per page of the host", 4.5, 1000 * _cpu(results, "fresh"), "ms"),
-        Goal("p99 of a scrape that is a round of its own", 15, _p99(results.servers["fresh"].scrapes), "ms"),
-        Goal("the same among silent and half-sent peers", 15, _p99(results.crowds[0].crowded), "ms"),
+        Goal("p99 of a scrape that is a round of its own", 15, p99(results.servers["fresh"].scrapes), "ms"),
+        Goal("the same among silent and half-sent peers", 15, p99(results.crowds[0].crowded), "ms"),
         Goal("pages a second for 50 clients", 500, _per_second(ours), "", at_least=True),
         Goal("of these, refused", 0, float(sum(page.refused for page in ours)), ""),
-        Goal("p99 of a page of 1,000 series", 15, _p99(big[1_000]), "ms"),
-        Goal("median of a page of 100,000 series", 700, _p50(big[100_000]), "ms"),
+        Goal("p99 of a page of 1,000 series", 15, p99(big[1_000]), "ms"),
+        Goal("median of a page of 100,000 series", 700, p50(big[100_000]), "ms"),
+        *areas.goals(results),
     ]
 
 
@@ -50,7 +36,7 @@ def as_markdown(results: Results) -> str:
     """Return the report for people."""
     parts = [
         "# What a scrape costs",
-        _table(("machine", ""), results.machine.items()),
+        table(("machine", ""), results.machine.items()),
         "## Servers\n\nAll of them ran side by side and were scraped by turns in small batches, one scrape after the "
         "other over a kept connection, gzip'd, with the headers of Prometheus. CPU is that of the server, the median "
         "over batches; memory is after the scrapes.",
@@ -64,6 +50,7 @@ def as_markdown(results: Results) -> str:
         _crowds(results),
         "## Large pages\n\nA collector of the benchmark: new values in every scrape, stable labels.",
         _big(results),
+        *areas.sections(results),
         "## Goals",
         _goals(results),
     ]
@@ -78,7 +65,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "servers": {
             key: {"name": server.name, "about": server.about, "series": server.series,
                   "series_of_shared_families": server.shared_series, "bytes": server.plain,
-                  "bytes_gzip": server.zipped, "p50_ms": _p50(server.scrapes), "p99_ms": _p99(server.scrapes),
+                  "bytes_gzip": server.zipped, "p50_ms": p50(server.scrapes), "p99_ms": p99(server.scrapes),
                   "cpu_ms": 1000 * server.scrapes.cpu_each(), "idle_cpu_ms_per_s": 1000 * server.idle_cpu,
                   "resident_bytes": server.memory.resident, "proportional_bytes": server.memory.proportional,
                   "threads": server.threads}
@@ -86,12 +73,13 @@ def as_json(results: Results) -> dict[str, Any]:
         },
         "clients": {name: {"per_second": _per_second(pages), "refused": sum(page.refused for page in pages),
                            "client": pages[0].client} for name, pages in results.loaded.items()},
-        "crowd": {crowd.name: {"p50_ms_alone": _p50(crowd.alone), "p99_ms_alone": _p99(crowd.alone),
-                               "p50_ms": _p50(crowd.crowded), "p99_ms": _p99(crowd.crowded)}
+        "crowd": {crowd.name: {"p50_ms_alone": p50(crowd.alone), "p99_ms_alone": p99(crowd.alone),
+                               "p50_ms": p50(crowd.crowded), "p99_ms": p99(crowd.crowded)}
                   for crowd in results.crowds},
-        "large": {str(page.series): {"bytes_gzip": page.zipped, "p50_ms": _p50(page.scrapes),
-                                     "p99_ms": _p99(page.scrapes), "cpu_ms": 1000 * page.scrapes.cpu_each()}
+        "large": {str(page.series): {"bytes_gzip": page.zipped, "p50_ms": p50(page.scrapes),
+                                     "p99_ms": p99(page.scrapes), "cpu_ms": 1000 * page.scrapes.cpu_each()}
                   for page in results.big},
+        **areas.figures(results),
         "goals": [{"name": goal.name, "limit": goal.limit, "measured": goal.measured, "unit": goal.unit,
                    "met": goal.met()} for goal in goals(results)],
     }  # fmt: skip
@@ -101,13 +89,13 @@ def _servers(results: Results) -> str:
     header = ("", "series", "of shared families", "KiB", "KiB gzip", "p50 ms", "p99 ms", "CPU ms", "idle CPU ms/s",
               "RSS MiB", "PSS MiB", "threads")  # fmt: skip
     rows = [
-        (f"**{server.name}**: {server.about}", server.series, server.shared_series, _kib(server.plain),
-         _kib(server.zipped), f"{_p50(server.scrapes):.2f}", f"{_p99(server.scrapes):.2f}",
-         f"{1000 * server.scrapes.cpu_each():.2f}", f"{1000 * server.idle_cpu:.2f}", _mib(server.memory.resident),
-         _mib(server.memory.proportional), server.threads)
+        (f"**{server.name}**: {server.about}", server.series, server.shared_series, kib(server.plain),
+         kib(server.zipped), f"{p50(server.scrapes):.2f}", f"{p99(server.scrapes):.2f}",
+         f"{1000 * server.scrapes.cpu_each():.2f}", f"{1000 * server.idle_cpu:.2f}", mib(server.memory.resident),
+         mib(server.memory.proportional), server.threads)
         for server in results.servers.values()
     ]  # fmt: skip
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _compared(results: Results) -> str:
@@ -127,30 +115,30 @@ def _ratios(results: Results) -> str:
         if their in results.servers:
             ours, theirs = results.servers[mine], results.servers[their]
             rows.append((f"{ours.name} / {theirs.name}",
-                         _ratio(ours.scrapes.cpu_each(), theirs.scrapes.cpu_each()),
-                         _ratio(_p50(ours.scrapes), _p50(theirs.scrapes)),
-                         _ratio(_p99(ours.scrapes), _p99(theirs.scrapes)),
-                         _ratio(ours.memory.proportional, theirs.memory.proportional)))  # fmt: skip
-    return _table(("", "CPU", "p50", "p99", "PSS"), rows)
+                         ratio(ours.scrapes.cpu_each(), theirs.scrapes.cpu_each()),
+                         ratio(p50(ours.scrapes), p50(theirs.scrapes)),
+                         ratio(p99(ours.scrapes), p99(theirs.scrapes)),
+                         ratio(ours.memory.proportional, theirs.memory.proportional)))  # fmt: skip
+    return table(("", "CPU", "p50", "p99", "PSS"), rows)
 
 
 def _load(results: Results) -> str:
     rows = [(name, f"{_per_second(pages):,.0f}", f"{sum(page.refused for page in pages):,}", pages[0].client)
             for name, pages in results.loaded.items()]  # fmt: skip
-    return _table(("", "pages a second", "refused", "client"), rows)
+    return table(("", "pages a second", "refused", "client"), rows)
 
 
 def _crowds(results: Results) -> str:
-    rows = [(crowd.name, f"{_p50(crowd.alone):.2f}", f"{_p99(crowd.alone):.2f}", f"{_p50(crowd.crowded):.2f}",
-             f"{_p99(crowd.crowded):.2f}") for crowd in results.crowds]  # fmt: skip
-    return _table(("", "p50 ms alone", "p99 ms alone", "p50 ms in the crowd", "p99 ms in the crowd"), rows)
+    rows = [(crowd.name, f"{p50(crowd.alone):.2f}", f"{p99(crowd.alone):.2f}", f"{p50(crowd.crowded):.2f}",
+             f"{p99(crowd.crowded):.2f}") for crowd in results.crowds]  # fmt: skip
+    return table(("", "p50 ms alone", "p99 ms alone", "p50 ms in the crowd", "p99 ms in the crowd"), rows)
 
 
 def _big(results: Results) -> str:
-    rows = [(f"{page.series:,}", _kib(page.zipped), f"{_p50(page.scrapes):.1f}", f"{_p99(page.scrapes):.1f}",
+    rows = [(f"{page.series:,}", kib(page.zipped), f"{p50(page.scrapes):.1f}", f"{p99(page.scrapes):.1f}",
              f"{1000 * page.scrapes.cpu_each():.1f}", f"{1e6 * page.scrapes.cpu_each() / page.series:.2f}")
             for page in results.big]  # fmt: skip
-    return _table(("series", "KiB gzip", "p50 ms", "p99 ms", "CPU ms", "CPU µs per series"), rows)
+    return table(("series", "KiB gzip", "p50 ms", "p99 ms", "CPU ms", "CPU µs per series"), rows)
 
 
 def _goals(results: Results) -> str:
@@ -159,12 +147,7 @@ def _goals(results: Results) -> str:
         bound = f"{'at least' if goal.at_least else 'at most'} {goal.limit:.3g} {goal.unit}"
         measured = "not measured" if goal.measured is None else f"{goal.measured:.3g} {goal.unit}"
         rows.append((goal.name, bound, measured, {True: "met", False: "MISSED", None: "-"}[goal.met()]))
-    return _table(("goal", "figure", "measured", ""), rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return table(("goal", "figure", "measured", ""), rows)
 
 
 def _pages(results: Results, key: str) -> list[Pages]:
@@ -177,23 +160,3 @@ def _per_second(pages: Iterable[Pages]) -> float:
 
 def _cpu(results: Results, key: str) -> float:
     return results.servers[key].scrapes.cpu_each()
-
-
-def _p50(scrapes: Scrapes) -> float:
-    return 1000 * scrapes.percentile(50)
-
-
-def _p99(scrapes: Scrapes) -> float:
-    return 1000 * scrapes.percentile(99)
-
-
-def _ratio(ours: float, theirs: float) -> str:
-    return f"{ours / theirs:.2f}"
-
-
-def _kib(size: int) -> str:
-    return f"{size / 1024:.1f}"
-
-
-def _mib(size: int) -> str:
-    return f"{size / 2**20:.1f}"

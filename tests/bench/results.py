@@ -42,6 +42,42 @@ class Big:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One of the exporters of an area: what its page is, what scraping it took, what it holds afterwards."""
+
+    name: str
+    about: str
+    series: int
+    shared_series: int
+    scrapes: Scrapes
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """What 50 clients at once did to PostgreSQL and to the exporter."""
+
+    connections: int
+    memory: Memory
+    pages: Pages
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Exporters of a PostgreSQL; where figures are by server they have the keys of `sides`."""
+
+    version: str
+    sides: dict[str, Side]
+    server_cpu: dict[str, float]
+    locked: dict[str, float | None]
+    hanging: dict[str, float | None]
+    many: dict[str, Many]
+    scrape_timeout: float
+    together: Memory | None
+    """What node_exporter and postgres_exporter hold together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """All that one run measured."""
 
@@ -51,3 +87,6 @@ class Results:
     crowds: list[Crowded]
     big: list[Big]
     collectors: list[str]
+    database: Database | None
+    groups: dict[int, dict[str, Side]]
+    """Exporters of process groups, by the number of processes."""

@@ -10,7 +10,21 @@ from typing import ClassVar
 
 from exporter.collector import Collector, Context, Read
 from exporter.collectors.postgres import (
+    activity,
+    archiver,
+    background,
+    databases,
+    databasestats,
+    indexes,
+    io,
+    locks,
+    replication,
     server,
+    settings,
+    slots,
+    statements,
+    tables,
+    visits,
 )
 from exporter.collectors.postgres.connection import Server
 from exporter.collectors.postgres.session import Session
@@ -46,11 +60,27 @@ class Postgres(Collector[Session]):
 
     job = "postgres"
     Settings = PostgresSettings
-    groups: ClassVar[tuple[ModuleType, ...]] = (server,)
+    groups: ClassVar[tuple[ModuleType, ...]] = (
+        server,
+        activity,
+        archiver,
+        background,
+        databases,
+        databasestats,
+        io,
+        locks,
+        settings,
+        replication,
+        slots,
+        visits,
+        tables,
+        indexes,
+        statements,
+    )
 
     def __init__(self, settings: PostgresSettings, context: Context) -> None:
         super().__init__(settings, context)
-        self._server = Server(conninfo(settings.url), context.timeout)
+        self._server = Server(conninfo(settings.url), context.timeout, context.shelf)
 
     @contextmanager
     def connect(self) -> Iterator[Session]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from exporter.collector import Trouble
 from exporter.collectors.postgres.trouble import explained
+from exporter.state import Shelf, State
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -29,9 +30,10 @@ SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_
 class Server:
     """A connection to one database of a server, opened when needed, kept between rounds, and let go from any thread."""
 
-    def __init__(self, conninfo: str, timeout: float) -> None:
+    def __init__(self, conninfo: str, timeout: float, shelf: Shelf | None = None) -> None:
         self._conninfo = conninfo
         self._timeout = timeout
+        self.shelf = shelf or State(None).shelf("postgres")
         self._connection: Connection[Row] | None = None
         self.version = 0
         self.is_standby = False
@@ -126,6 +128,7 @@ class Server:
         }
         return {
             "application_name": APPLICATION,
+            "client_encoding": "UTF8",  # of a database in SQL_ASCII psycopg would give bytes
             "connect_timeout": max(2, int(self._timeout)),  # less than 2 s counts as 2 s for libpq
             "tcp_user_timeout": milliseconds,
             "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
@@ -139,7 +142,7 @@ def ask(connection: "Connection[Row]", query: str, parameters: Sequence[object] 
     try:
         return connection.execute(query, parameters or None).fetchall()
     except psycopg.Error as error:
-        raise explained(error) from error
+        raise explained(error, connection.info.user) from error
 
 
 def _hang_up(connection: "Connection[Row]") -> None:

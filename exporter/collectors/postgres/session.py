@@ -15,8 +15,13 @@ WHERE datallowconn AND NOT datistemplate ORDER BY datname
 _EVERYWHERE: list["Everywhere"] = []
 
 
+_LOCKED: Final = "55P03"
+# `-- from 16` ends lines that older servers do not understand, `-- before 16` those that stand in for them.
+_VERSIONED: Final = re.compile(r"-- (from|before) (\d+)\s*$")
+
+
 class Everywhere:
-    """A query that is asked in each database; `sql` may hold lines for some versions only, see Session.sql()."""
+    """A query that is asked in each database; `sql` may hold lines for some versions only, see of_version()."""
 
     def __init__(self, sql: str) -> None:
         self.sql = sql
@@ -35,6 +40,7 @@ class Session:
         self.version = server.version  # as server_version_num: 150004 is 15.4
         self.is_standby = server.is_standby
         self.server = server.name
+        self.shelf = server.shelf
 
     def rows(self, query: str, *parameters: object) -> Rows:
         """Return the rows of a query in the database that the target names."""
@@ -44,6 +50,11 @@ class Session:
         """Return the one row of a query."""
         (row,) = self.rows(query, *parameters)
         return row
+
+    def rows_in(self, database: str, query: str) -> Rows:
+        """Return the rows of a query in another database; costs a connection."""
+        with self._server.visit(database) as connection:
+            return ask(connection, query)
 
     def wanted(self, database: str) -> bool:
         """Tell whether the settings want this database looked into."""
@@ -64,7 +75,7 @@ class Session:
     def databases(self) -> list[str]:
         """Return the databases that may be entered and that the settings want; `refused` has the others."""
         listed = [(name, allowed) for name, allowed in self.rows(_DATABASES) if self.wanted(name)]
-        self.refused = {name: "the role has no right to connect" for name, allowed in listed if not allowed}
+        self.refused |= {name: "the role has no right to connect" for name, allowed in listed if not allowed}
         return [name for name, allowed in listed if allowed]
 
     def cancel(self) -> None:
@@ -76,7 +87,7 @@ class Session:
         try:
             with self._server.visit(database) as connection:
                 for query, answers in self._answers.items():
-                    answers.append((database, _answer(connection, query.sql)))
+                    answers.append((database, _answer(connection, of_version(query.sql, self.version))))
         except Trouble as error:
             if not self._is_gone(database):
                 self.refused[database] = str(error)
@@ -85,7 +96,23 @@ class Session:
         return not self.rows("SELECT 1 FROM pg_database WHERE datname = %s", database)
 
 
+def of_version(sql: str, version: int) -> str:
+    """Return the query without the lines that are not for this version."""
+
+    def fits(line: str) -> bool:
+        mark = _VERSIONED.search(line)
+        return mark is None or (version // 10000 >= int(mark[2])) is (mark[1] == "from")
+
+    return "\n".join(filter(fits, sql.splitlines()))
+
+
 def _answer(connection: Any, sql: str) -> Rows | Trouble:
+    try:
+        return ask(connection, sql)
+    except Trouble as error:
+        if getattr(error.__cause__, "sqlstate", "") != _LOCKED:
+            return error
+    # queries leave out what is locked; what was locked just after they looked is left out by the second
     try:
         return ask(connection, sql)
     except Trouble as error:

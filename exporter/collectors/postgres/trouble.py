@@ -19,12 +19,11 @@ _FIXES: Final = {
 _ABSENT: Final = frozenset({"0A000"})
 
 
-def explained(error: Any) -> Trouble:
+def explained(error: Any, role: str = "") -> Trouble:
     """Return a psycopg.Error as a Trouble: the server's own words, and the remedy where one is known."""
     state = error.sqlstate or _state_in(str(error))
-    role = _role(error)
     reason = (error.diag.message_primary or str(error)).strip().splitlines()[0] if str(error) else type(error).__name__
-    fix = _FIXES.get(state, "").format(role=role)
+    fix = _FIXES.get(state, "").format(role=role or _role(error))
     kind = NotApplicable if state in _ABSENT else Trouble
     return kind(_plain(reason), fix)
 

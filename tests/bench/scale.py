@@ -1,0 +1,36 @@
+"""How much one run of the benchmark does."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is done."""
+
+    batches: int = 20
+    batch: int = 50
+    load_rounds: int = 3
+    load_seconds: float = 4.0
+    idle_seconds: float = 10.0
+    crowd_batches: int = 8
+    big: tuple[tuple[int, int], ...] = ((1_000, 300), (10_000, 60), (100_000, 12))
+    """Series of a page, and how often it is scraped."""
+    databases: int = 4
+    tables: int = 25
+    """In each of the databases."""
+    database_batches: int = 8
+    database_batch: int = 20
+    scrape_timeout: float = 10.0
+    """Seconds, of the scrapes of a PostgreSQL that hangs."""
+    groups: tuple[tuple[int, int], ...] = ((300, 15), (2_000, 5))
+    """Processes in groups, and how often they are scraped in a batch."""
+    groups_batches: int = 8
+
+
+QUICK: Final = Scale(
+    batches=3, batch=10, load_rounds=1, load_seconds=1.0, idle_seconds=1.0, crowd_batches=1,
+    big=((1_000, 20), (10_000, 5), (100_000, 3)),
+    databases=2, tables=3, database_batches=2, database_batch=3, scrape_timeout=2.0,
+    groups=((30, 3), (60, 3)), groups_batches=2,
+)  # fmt: skip
