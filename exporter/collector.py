@@ -131,8 +131,8 @@ class Collector(Generic[Session]):
         Call `ready` as soon as it listens: until then it counts as not working.
         """
 
-    def standing(self, up: bool, failing: bool) -> Samples:
-        """Yield what standard names say of the target as a whole, as `pg_up` does; unlike a read's, also while it is down.
+    def standing(self, up: bool, failing: bool) -> Samples:  # noqa: ARG002  # for those that override it
+        """Yield what standard names say of the target as a whole, as `pg_up` does, also while it is down.
 
         `failing` tells whether any read failed in the last round.
         """

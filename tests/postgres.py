@@ -96,8 +96,10 @@ class Cluster:
         word = self.folder / "password"
         word.write_text(PASSWORD, encoding="utf-8")
         word.chmod(0o644)
-        self._run("initdb", "-D", str(self.data), "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync",
-                  "--data-checksums", "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={word}")  # fmt: skip
+        self._run(
+            "initdb", "-D", str(self.data), "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync",
+            "--data-checksums", "--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={word}",
+        )  # fmt: skip
         (self.data / "pg_hba.conf").write_text(_HBA, encoding="utf-8")
 
     def start(self, *, wait: bool = True) -> None:

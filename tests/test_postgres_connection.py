@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -129,13 +130,16 @@ def test_a_connection_that_the_server_ended_costs_no_round(cluster: Cluster, url
         assert target.read().up
 
 
+def as_many_as_there_are(url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    with suppress(psycopg.OperationalError):
+        while True:
+            yield psycopg.connect(url)
+
+
 def test_a_server_without_a_free_slot_is_still_watched_by_who_is_connected(url: str, cluster: Cluster) -> None:
     with one("postgres", settings(url)) as early, one("postgres", settings(url)) as late:
         assert early.read().up
-        crowd = []
-        with pytest.raises(psycopg.OperationalError):
-            while True:
-                crowd.append(psycopg.connect(url))
+        crowd = list(as_many_as_there_are(url))
         try:
             assert early.read().up
             snapshot = late.read()

@@ -92,7 +92,7 @@ SETTINGS = {"archive_mode": "on", "archive_command": "true", "shared_preload_lib
 
 
 def psql(cluster: Cluster, database: str, code: str) -> "subprocess.CompletedProcess[str]":
-    command = [cluster.programs / "psql", "-X", "-q", "-d", cluster.url(database), "-v", "ON_ERROR_STOP=1"]
+    command = [str(cluster.programs / "psql"), "-X", "-q", "-d", cluster.url(database), "-v", "ON_ERROR_STOP=1"]
     return subprocess.run(command, input=code, text=True, capture_output=True, timeout=60, check=False)
 
 

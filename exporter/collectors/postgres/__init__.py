@@ -43,8 +43,8 @@ class PostgresSettings:
 
     url: SecretURL | None = setting(
         None,
-        help="The server, as `postgresql://USER:PASSWORD@HOST:PORT/DATABASE` or in libpq's keyword form; the database is "
-        "the one to stay connected with. Without it libpq's own environment (PGHOST, PGUSER, ...) says it.",
+        help="The server, as `postgresql://USER:PASSWORD@HOST:PORT/DATABASE` or in libpq's keyword form; the database "
+        "is the one to stay connected with. Without it libpq's own environment (PGHOST, PGUSER, ...) says it.",
     )
     databases_include: Pattern = setting("", help="Regular expression of the databases to look into; empty for all.")
     databases_exclude: Pattern = setting(

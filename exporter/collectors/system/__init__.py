@@ -44,8 +44,8 @@ class HostSettings:
     )
     memory_minimum: Bytes | None = setting(
         None,
-        help="How much memory the applications of this host ask for; below it HostMemoryBelowMinimum says so. Ask for a "
-        "little less than the machine is sold with: of 4 GB the kernel shows some 3.8.",
+        help="How much memory the applications of this host ask for; below it HostMemoryBelowMinimum says so. Ask for "
+        "a little less than the machine is sold with: of 4 GB the kernel shows some 3.8.",
         example="3.8GB",
     )
     textfile_directory: FilePath = setting(
