@@ -131,6 +131,9 @@ class Collector(Generic[Session]):
         Call `ready` as soon as it listens: until then it counts as not working.
         """
 
+    def interrupt(self) -> None:
+        """Let go of what connect() waits for; another thread calls it when a round is overdue without a session."""
+
     def standing(self, up: bool, failing: bool) -> Samples:  # noqa: ARG002  # for those that override it
         """Yield what standard names say of the target as a whole, as `pg_up` does, also while it is down.
 

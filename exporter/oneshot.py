@@ -71,6 +71,8 @@ def as_text(snapshots: Sequence[Snapshot]) -> str:
 def _lines(snapshot: Snapshot) -> list[str]:
     state = "up" if snapshot.up else "DOWN"
     lines = [f"{snapshot.target} ({snapshot.collector}): {state} after {snapshot.duration * 1000:.1f} ms"]
+    if snapshot.up is False:  # one reason, and not again for each read
+        return [*lines, f"  {snapshot.reason}", *([f"  fix: {snapshot.fix}"] if snapshot.fix else []), ""]
     width = max((len(outcome.read) for outcome in snapshot.outcomes), default=0)
     for outcome in snapshot.outcomes:
         lines.append(

@@ -11,7 +11,7 @@ class DiffersError(Exception):
 
 
 def write(folder: Path, *, factor: float = 1.0, scrape_interval: float = 1.0, force: bool = False) -> list[Path]:
-    """Write every rule file into the folder, all or none of them.
+    """Write every rule file into the folder; none of them where one is there already and says something else.
 
     Durations are divided by the factor; windows keep room for four scrapes of a Prometheus with this interval.
     """

@@ -201,6 +201,9 @@ def greeting(bound: str) -> str:
         "    scrape_interval: 15s",
         "    static_configs:",
         f"      - targets: ['{address}']",
+        "",
+        "  # and for alerts that link to the runbook pages here, in the section global:",
+        f"  #   external_labels: {{runbooks: 'http://{address}/runbooks'}}",
     ]
     return "\n".join(lines) + "\n"
 

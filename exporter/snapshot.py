@@ -112,6 +112,7 @@ class Round:
         self.finished: float | None = None
         self._clock = clock
         self._session: Any = None
+        self.connecting = True
         self._seen: set[tuple[Any, ...]] = set()
 
     def run(self, connect: Callable[[], AbstractContextManager[Any]], held: Held, shape: Shape) -> None:
@@ -119,7 +120,7 @@ class Round:
         connected = False
         try:
             with connect() as self._session:
-                connected = True
+                connected, self.connecting = True, False
                 for read in self.reads:
                     if self.cancelled:
                         break
@@ -130,7 +131,7 @@ class Round:
                 status: Status = "skipped" if isinstance(error, NotApplicable) else "failed"
                 self.trouble = self._outcome("connect", status, self.time, error)
         finally:
-            self._session = None
+            self._session, self.connecting = None, False
             self.running = ""
             self.finished = self._clock.monotonic()
 

@@ -257,6 +257,8 @@ class Target:
     def _cancel(self, round: Round) -> None:
         try:
             round.cancel()
+            if round.connecting:
+                self.collector.interrupt()
         except BaseException:
             log.debug("cancelling failed", exc_info=True, extra={"target": self.settings.name})
 

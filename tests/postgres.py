@@ -133,7 +133,8 @@ class Cluster:
         try:
             yield
         finally:
-            for process in processes:
+            # the first one last, as it does away with those that have ended meanwhile
+            for process in reversed(processes):
                 os.kill(process, signal.SIGCONT)
 
     def log(self) -> str:

@@ -37,10 +37,7 @@ EXPLAINED: Final = {
     ("pg_stat_database_stats_reset", "only theirs"): _NULL,
     ("pg_stat_database_checksum_failures_total", "only theirs"): _CLOSED,
     ("pg_settings_extra_float_digits", "values"): "their driver sets it for its session; the server's own is here",
-    ("pg_settings_transaction_read_only", "values"): "our session is read-only",
     ("pg_static", "type"): "gauge, as it is always 1",
-    ("pg_static", "only theirs"): "the version is PostgreSQL's own, 15.4, where they say 15.4.0",
-    ("pg_static", "only ours"): "the version is PostgreSQL's own, 15.4, where they say 15.4.0",
 }
 """Differences that are meant, by family and aspect."""
 
@@ -53,6 +50,7 @@ LACKING: Final = {
     "pg_scrape_collector_duration_seconds": _OF_ITSELF,
     "pg_scrape_collector_success": _OF_ITSELF,
     "pg_settings_default_transaction_read_only": _OF_SESSION,
+    "pg_settings_transaction_read_only": _OF_SESSION,
     "pg_settings_idle_in_transaction_session_timeout_seconds": _OF_SESSION,
     "pg_settings_idle_session_timeout_seconds": _OF_SESSION,
     "pg_settings_lock_timeout_seconds": _OF_SESSION,

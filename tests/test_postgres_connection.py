@@ -2,13 +2,17 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import psycopg
 import pytest
 
-from exporter.collectors.postgres import conninfo
+from exporter import config
+from exporter.collector import Trouble
+from exporter.collectors.postgres import conninfo, indexes, statements, tables, visits
+from exporter.collectors.postgres.connection import Server
+from exporter.config import ConfigError
 from exporter.secret import SecretURL
 from tests.onetarget import one
 from tests.postgres import Cluster, monitor, needs, server
@@ -51,7 +55,7 @@ def test_the_session_can_do_no_harm(cluster: Cluster, url: str) -> None:
         assert target.read().up
         (process,) = cluster.sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'runbook-exporter'")
         assert process
-        connection = target.target.collector._server._connection  # type: ignore[attr-defined]
+        connection = target.target.collector._server._kept  # type: ignore[attr-defined]
         shown = {
             name: connection.execute(f"SHOW {name}").fetchone()[0]
             for name in ("statement_timeout", "lock_timeout", "default_transaction_read_only", "idle_session_timeout",
@@ -186,3 +190,59 @@ def test_a_password_is_in_no_reason(cluster: Cluster) -> None:
         snapshot = target.read()
         assert snapshot.up is False
         assert "canary" not in repr(snapshot) + target.text()
+
+
+def test_who_waits_for_an_answer_is_let_go_while_the_server_still_hangs(cluster: Cluster, url: str) -> None:
+    with one("postgres", settings(url, "timeout: 1s")) as target:
+        assert target.read().up
+        with cluster.stopped():
+            round = target.target.run_now()
+            until(round.done.done, 8)
+            assert target.target.view().up is False
+
+
+def test_a_query_is_cut_by_its_own_round_only(url: str) -> None:
+    served = Server(url, 20.0)
+    served.awaken()
+    asking = threading.Thread(target=lambda: told.append(reason(lambda: served.rows("SELECT pg_sleep(15)"))))
+    told: list[str] = []
+    asking.start()
+    until(asking.is_alive)
+    served.cancel(served.round - 1)
+    served.cancel(served.round)
+    asking.join(8)
+    assert not asking.is_alive()
+    assert told != [""]
+    assert "given up" in reason(lambda: served.open("template1"))
+    served.awaken()
+    assert reason(lambda: served.rows("SELECT 1")) == ""
+    served.cancel(served.round - 1)
+    assert reason(lambda: served.rows("SELECT 1")) == ""
+    served.close()
+
+
+def test_no_read_is_well_in_a_round_that_lost_its_connection(cluster: Cluster, url: str) -> None:
+    with one("postgres", settings(url)) as target, target.target.collector.connect() as session:
+        cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'monitor'")
+        for read in (tables.tables, indexes.indexes, visits.visits, statements.statements):
+            assert reason(lambda function=read.function: list(function(session))) != ""  # type: ignore[misc]
+
+
+def test_an_address_that_would_show_a_part_of_its_password_is_refused() -> None:
+    for bad in ("postgresql://u:pa@55-x@h/d", "postgresql://u:pa/55-x@h/d", "postgresql://u:pa?55-x@h/d"):
+        with pytest.raises(ConfigError, match="%40") as refused:
+            config.read(
+                f"targets: {{db: {{collector: postgres, url: '{bad}'}}}}".encode(), "c.yml", config.INSTALLED, {}
+            )
+        assert "55-x" not in str(refused.value)
+    with one("postgres", settings("host=h password=pa 55-x")) as target:
+        assert target.read().reason == "the address is not understood"
+
+
+def reason(call: Callable[[], object]) -> str:
+    """Return why the call failed, nothing where it did not."""
+    try:
+        call()
+    except Trouble as error:
+        return str(error) or type(error).__name__
+    return ""

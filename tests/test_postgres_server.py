@@ -54,8 +54,8 @@ def test_settings_are_in_base_units(cluster: Cluster, target: One) -> None:
 def test_every_number_and_switch_is_there_but_for_what_the_exporter_set_for_itself(cluster: Cluster, url: str) -> None:
     with one("postgres", f"url: {url}") as target:
         shown = [series for series in target.page() if series.startswith("pg_settings_")]
-    own = {"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "default_transaction_read_only",
-           "idle_session_timeout"}  # fmt: skip
+    own = {"lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout",
+           "default_transaction_read_only", "transaction_read_only"}  # fmt: skip
     names = {name for (name,) in cluster.sql("SELECT name FROM pg_settings WHERE vartype IN ('bool','integer','real')")}
     assert len(shown) == len(names - own)
     assert not any(series.startswith(f"pg_settings_{name}") for name in own for series in shown)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from exporter.collectors.postgres import PostgresSettings
-from exporter.collectors.postgres.connection import Server
+from exporter.collectors.postgres.connection import Server, Visited
 from exporter.collectors.postgres.indexes import UNUSED_SINCE, indexes
 from exporter.collectors.postgres.session import Session, _answer
 from exporter.state import Shelf, State
@@ -171,9 +171,9 @@ def test_a_database_that_goes_before_it_is_entered_is_no_failure(cluster: Cluste
     server.awaken()
     try:
         session = Session(server, PostgresSettings())
-        session._answers = {}
-        session._visit("gone")
-        assert session.refused == {}
+        visited = Visited(0.0, {}, {})
+        session._visit("gone", visited)
+        assert visited.refused == {}
     finally:
         server.close()
 

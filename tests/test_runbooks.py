@@ -81,7 +81,7 @@ def test_queries_parse_and_ask_for_what_there_is(alert: str) -> None:
 SHOP = """
 CREATE EXTENSION pg_stat_statements;
 CREATE ROLE shop;
-CREATE ROLE runbook;
+CREATE ROLE monitor;
 SELECT pg_create_physical_replication_slot('old_standby');
 CREATE TABLE customers (id bigserial PRIMARY KEY, name text);
 CREATE TABLE orders (id bigserial PRIMARY KEY, customer bigint, placed timestamptz DEFAULT now(), total numeric);

@@ -9,13 +9,13 @@ from tests.beside import parse
 
 
 def scraped(running: Mapping[str, Running], about: Mapping[str, str], batches: int, count: int) -> dict[str, Side]:
-    """Scrape all of them by turns; those of ours are compared with `theirs`, the others with `fresh`."""
+    """Scrape all of them by turns; families are shared that any exporter of the other kind gives too."""
     results = dict(zip(running, by_turns(list(running.values()), batches, count), strict=True))
     pages = {key: parse(server.page()) for key, server in running.items()}
     sides = {}
     for key, server in running.items():
-        other = pages.get("fresh" if key.startswith("theirs") else "theirs", {})
+        others = [page for name, page in pages.items() if name.startswith("theirs") != key.startswith("theirs")]
         series = {name: len(family.series) for name, family in pages[key].items()}
-        shared = sum(series[name] for name in series.keys() & other.keys())
+        shared = sum(series[name] for name in series.keys() & set().union(*others))
         sides[key] = Side(server.name, about[key], sum(series.values()), shared, results[key], server.memory())
     return sides

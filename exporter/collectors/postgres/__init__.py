@@ -29,6 +29,7 @@ from exporter.collectors.postgres import (
 from exporter.collectors.postgres.connection import Server
 from exporter.collectors.postgres.session import Session
 from exporter.metric import Samples, gauge
+from exporter.models import Problems
 from exporter.setting import Pattern, SecretURL, setting
 
 UP = gauge("pg_up", "1 where the server answered in the last round, 0 where it did not.", source="the exporter")
@@ -51,8 +52,21 @@ class PostgresSettings:
         "^template[01]$", help="Regular expression of databases to leave out.", example='"^(template[01]|scratch_.*)$"'
     )
     top: int = setting(
-        100, help="How many tables, indexes and statements have series of their own; the others add up in `other`."
+        100,
+        help="How many tables, indexes, statements, databases and applications have series of their own; the others "
+        "add up in `other`.",
     )
+
+    def check(self) -> Problems:
+        """Find a password that would end the address too early: what follows would be taken for the host, and shown."""
+        scheme, separator, rest = (conninfo(self.url) or "").partition("://")
+        if not separator:
+            return
+        authority = re.split("[/?]", rest)[0]
+        if rest.count("@") > 1 or rest.count("@") != authority.count("@"):
+            yield "url", "has an `@`, `/` or `?` inside its password; expected them as %40, %2F and %3F"
+        elif scheme not in ("postgresql", "postgres") or not re.fullmatch(r"([^@]*@)?[^@]*?(:\d*)?", authority):
+            yield "url", "is no address of PostgreSQL; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 
 
 class Postgres(Collector[Session]):
@@ -94,6 +108,9 @@ class Postgres(Collector[Session]):
         """pg_up, and whether all could be read."""
         yield UP(up)
         yield LAST_SCRAPE_ERROR(failing)
+
+    def interrupt(self) -> None:
+        self._server.cancel(self._server.round)
 
     def close(self) -> None:
         self._server.close()

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from exporter.collector import Members, Trouble, read
-from exporter.collectors.postgres.session import Session
+from exporter.collector import Members, read
+from exporter.collectors.postgres.session import Session, require_sight
 from exporter.metric import Samples, gauge
 
 _LABELS: Final = (
@@ -137,11 +137,3 @@ def long_running_transactions(session: Session) -> Samples:
     count, oldest = session.row(_LONG)
     yield LONG_TRANSACTIONS(count)
     yield LONG_TRANSACTIONS_OLDEST(oldest)
-
-
-def require_sight(session: Session) -> None:
-    """Raise where the role sees nothing of other roles' sessions: what it counted would be wrong."""
-    role, sees = session.row("SELECT current_user::text, pg_has_role('pg_read_all_stats', 'USAGE')")
-    if not sees:
-        reason = "the role cannot see what the sessions of other roles do"
-        raise Trouble(reason, f"grant what monitoring needs: GRANT pg_monitor TO {role}")

@@ -73,6 +73,7 @@ class _Watched:
 
     def __init__(self, session: Session) -> None:
         self._shelf = session.shelf
+        self._refused = session.refused
         self._before: dict[str, Any] = self._shelf.get("index scans") or {}
         self._now: dict[str, Any] = {}
 
@@ -89,5 +90,6 @@ class _Watched:
         return float(max(seen[1], reset or 0))
 
     def keep(self) -> None:
-        """Keep it for the next round, of the indexes that are still there."""
-        self._shelf.put("index scans", self._now)
+        """Keep it for the next round, of the indexes that are still there, or whose database let nobody in just now."""
+        unseen = {key: seen for key, seen in self._before.items() if key.partition(" ")[2] in self._refused}
+        self._shelf.put("index scans", unseen | self._now)

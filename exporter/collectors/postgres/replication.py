@@ -174,8 +174,6 @@ def _is_streaming(session: Session, statuses: list[str | None]) -> bool | None:
     """Tell whether a standby that ought to stream does; None where it need not."""
     streams = session.rows(_STREAMS)
     if not streams:
-        (role,) = session.row("SELECT quote_ident(current_user)")
-        raise Trouble(
-            "the role cannot see what the standby receives", f"grant what monitoring needs: GRANT pg_monitor TO {role}"
-        )
+        reason = "the role cannot see what the standby receives"
+        raise Trouble(reason, f"grant what monitoring needs: GRANT pg_monitor TO {session.role}")
     return "streaming" in statuses if streams == [(True,)] else None

@@ -1,7 +1,5 @@
 """The server itself: its version, when it started, and whether it is a standby."""
 
-import re
-
 from exporter.collector import read
 from exporter.collectors.postgres.session import Session
 from exporter.metric import Samples, gauge, info
@@ -17,9 +15,8 @@ POSTMASTER_START = gauge(
 @read
 def version(session: Session) -> Samples:
     """Version and start of the server."""
-    text, short, started = session.row(
-        "SELECT version(), current_setting('server_version'), extract(epoch FROM pg_postmaster_start_time())::float8"
-    )
-    short_version = re.match(r"[0-9.]+", short)
-    yield STATIC(1, server=session.server, version=text, short_version=short_version[0] if short_version else short)
+    text, started = session.row("SELECT version(), extract(epoch FROM pg_postmaster_start_time())::float8")
+    # in three parts, as postgres_exporter writes it
+    short_version = f"{session.version // 10000}.{session.version % 10000}.0"
+    yield STATIC(1, server=session.server, version=text, short_version=short_version)
     yield POSTMASTER_START(started)

@@ -1,11 +1,12 @@
 """What the reads of one round over a PostgreSQL server share."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 from exporter.collector import Trouble
-from exporter.collectors.postgres.connection import Row, Rows, Server, ask
+from exporter.collectors.postgres.connection import GIVEN_UP, Row, Rows, Server, Visited, ask
 
 _DATABASES: Final = """
 SELECT datname, has_database_privilege(oid, 'CONNECT') FROM pg_database
@@ -13,8 +14,8 @@ WHERE datallowconn AND NOT datistemplate ORDER BY datname
 """
 # Queries that are asked in every database: all of them in one visit, since each visit costs a connection.
 _EVERYWHERE: list["Everywhere"] = []
-
-
+# Reads that are made once a minute drift apart by a scrape; what one visit gave serves them all.
+_STANDS: Final = 45.0
 _LOCKED: Final = "55P03"
 # `-- from 16` ends lines that older servers do not understand, `-- before 16` those that stand in for them.
 _VERSIONED: Final = re.compile(r"-- (from|before) (\d+)\s*$")
@@ -35,12 +36,13 @@ class Session:
         self._server = server
         self._include = re.compile(settings.databases_include)
         self._exclude = re.compile(settings.databases_exclude) if settings.databases_exclude else None
-        self._answers: dict[Everywhere, list[tuple[str, Rows | Trouble]]] | None = None
-        self.refused: dict[str, str] = {}
+        self._round = server.round
         self.version = server.version  # as server_version_num: 150004 is 15.4
         self.is_standby = server.is_standby
         self.server = server.name
         self.shelf = server.shelf
+        self.role = server.role  # as SQL writes it
+        self.sees_all = server.sees_all
 
     def rows(self, query: str, *parameters: object) -> Rows:
         """Return the rows of a query in the database that the target names."""
@@ -62,38 +64,57 @@ class Session:
 
     def everywhere(self, query: Everywhere) -> Iterator[tuple[str, Row]]:
         """Yield each row that the query gives in each database, with the database's name."""
-        if self._answers is None:
-            self._answers = {query: [] for query in _EVERYWHERE}
-            for database in self.databases():
-                self._visit(database)
-        for database, answer in self._answers[query]:
+        visited = self._server.visited
+        if visited is None or query not in visited.answers or not 0 <= time.monotonic() - visited.time < _STANDS:
+            visited = self._server.visited = self._visit_all()
+        for database, answer in visited.answers.pop(query):
             if isinstance(answer, Trouble):
                 raise type(answer)(f"in the database {database}: {answer}", answer.fix)
             for row in answer:
                 yield database, row
 
-    def databases(self) -> list[str]:
-        """Return the databases that may be entered and that the settings want; `refused` has the others."""
-        listed = [(name, allowed) for name, allowed in self.rows(_DATABASES) if self.wanted(name)]
-        self.refused |= {name: "the role has no right to connect" for name, allowed in listed if not allowed}
-        return [name for name, allowed in listed if allowed]
+    @property
+    def refused(self) -> dict[str, Trouble]:
+        """The databases that the settings want and that could not be entered in the last visit, and why."""
+        return self._server.visited.refused if self._server.visited is not None else {}
 
     def cancel(self) -> None:
         """Let go of what is waited for, from another thread."""
-        self._server.cancel()
+        self._server.cancel(self._round)
 
-    def _visit(self, database: str) -> None:
-        assert self._answers is not None  # noqa: S101  # everywhere() made it
+    def _visit_all(self) -> Visited:
+        visited = Visited(time.monotonic(), {query: [] for query in _EVERYWHERE}, {})
+        for database, allowed in self.rows(_DATABASES):
+            if not self.wanted(database):
+                continue
+            if allowed:
+                self._visit(database, visited)
+            else:
+                visited.refused[database] = Trouble("the role has no right to connect")
+        return visited
+
+    def _visit(self, database: str, visited: Visited) -> None:
         try:
             with self._server.visit(database) as connection:
-                for query, answers in self._answers.items():
+                for query, answers in visited.answers.items():
                     answers.append((database, _answer(connection, of_version(query.sql, self.version))))
         except Trouble as error:
+            if self._server.cancelled:
+                raise
             if not self._is_gone(database):
-                self.refused[database] = str(error)
+                visited.refused[database] = error
+        if self._server.cancelled:
+            raise Trouble(GIVEN_UP)
 
     def _is_gone(self, database: str) -> bool:
         return not self.rows("SELECT 1 FROM pg_database WHERE datname = %s", database)
+
+
+def require_sight(session: Session) -> None:
+    """Raise where the role sees nothing of other roles' sessions: what it counted would be wrong."""
+    if not session.sees_all:
+        reason = "the role cannot see what the sessions of other roles do"
+        raise Trouble(reason, f"grant what monitoring needs: GRANT pg_monitor TO {session.role}")
 
 
 def of_version(sql: str, version: int) -> str:

@@ -19,6 +19,7 @@ _SETTINGS: Final = """
 SELECT name, coalesce(unit, ''), CASE vartype WHEN 'bool' THEN (setting = 'on')::int::float8 ELSE setting::float8 END
 FROM pg_settings
 WHERE vartype IN ('bool', 'integer', 'real') AND source NOT IN ('client', 'session')
+  AND name <> 'transaction_read_only'
 """
 _SECONDS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES: Final = {"B": 1.0, "kB": 2.0**10, "MB": 2.0**20, "GB": 2.0**30, "TB": 2.0**40}

@@ -4,7 +4,7 @@ from typing import Final
 
 from exporter.collector import Members, NotApplicable, Trouble, read
 from exporter.collectors.postgres.connection import Rows
-from exporter.collectors.postgres.session import Everywhere, Session
+from exporter.collectors.postgres.session import Everywhere, Session, require_sight
 from exporter.metric import Samples, counter
 
 _STATEMENT: Final = ("datname", "queryid", "user")
@@ -39,6 +39,7 @@ GROUP BY datname, queryid, userid
 @read(interval=60, members=Members(_STATEMENT, 100, SECONDS))
 def statements(session: Session) -> Samples:
     """What statements cost, by database, user and the hash of their text."""
+    require_sight(session)  # else the statements of other roles would be missing, unsaid
     for datname, queryid, user, *figures in _counted(session):
         if session.wanted(datname):
             for metric, figure in zip(_FIGURES, figures, strict=True):

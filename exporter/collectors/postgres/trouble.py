@@ -1,5 +1,6 @@
 """What the server refuses, in words, with what to do about it."""
 
+import re
 from typing import Any, Final
 
 from exporter.collector import NotApplicable, Trouble
@@ -23,7 +24,7 @@ def explained(error: Any, role: str = "") -> Trouble:
     """Return a psycopg.Error as a Trouble: the server's own words, and the remedy where one is known."""
     state = error.sqlstate or _state_in(str(error))
     reason = (error.diag.message_primary or str(error)).strip().splitlines()[0] if str(error) else type(error).__name__
-    fix = _FIXES.get(state, "").format(role=role or _role(error))
+    fix = _FIXES.get(state, "").format(role=_quoted(role or _role(error)))
     kind = NotApplicable if state in _ABSENT else Trouble
     return kind(_plain(reason), fix)
 
@@ -33,6 +34,11 @@ def _role(error: Any) -> str:
         return error.pgconn.user.decode() if error.pgconn is not None else "the role"
     except Exception:  # noqa: BLE001  # a connection that is gone has no user to name
         return "the role"
+
+
+def _quoted(role: str) -> str:
+    """Return the role as SQL writes it."""
+    return role if re.fullmatch(r"[a-z_][a-z0-9_]*|the role", role) else '"' + role.replace('"', '""') + '"'
 
 
 def _plain(reason: str) -> str:
@@ -45,15 +51,22 @@ _TEXTS: Final = {
     "password authentication failed": "28P01",
     "no pg_hba.conf entry": "28000",
     "is not permitted to log in": "28000",
-    "does not exist": "3D000",
+    'role "': "28000",
+    'database "': "3D000",
     "too many clients": "53300",
     "remaining connection slots": "53300",
     "too many connections": "53300",
     "permission denied for database": "42501",
     "the database system is": "57P03",
     "unsupported startup parameter": "pool",
+    "Connection refused": "refused",
+    "timeout expired": "silent",
 }
-_FIXES_OF_TEXTS: Final = {"pool": "connect to PostgreSQL itself, not through a connection pool such as PgBouncer"}
+_FIXES_OF_TEXTS: Final = {
+    "pool": "connect to PostgreSQL itself, not through a connection pool such as PgBouncer",
+    "refused": "start the server, or correct host and port; it listens where listen_addresses says",
+    "silent": "it hangs, or a firewall drops what is sent: correct host and port, or look at the server",
+}
 _FIXES.update(_FIXES_OF_TEXTS)
 
 

@@ -13,10 +13,11 @@ def visits(session: Session) -> Samples:
     for _ in session.everywhere(_ENTERED):
         yield None
     if session.refused:
-        database, reason = next(iter(session.refused.items()))
+        database, trouble = next(iter(session.refused.items()))
         others = f", and {len(session.refused) - 1} more" if len(session.refused) > 1 else ""
-        (role, quoted) = session.row("SELECT quote_ident(current_user), quote_ident(%s)", database)
+        (quoted,) = session.row("SELECT quote_ident(%s)", database)
+        grant = f"GRANT CONNECT ON DATABASE {quoted} TO {session.role}"
         raise Trouble(
-            f"the database {database}{others} cannot be entered: {reason}",
-            f"GRANT CONNECT ON DATABASE {quoted} TO {role}, or leave it out by `databases_exclude`",
+            f"the database {database}{others} cannot be entered: {trouble}",
+            f"{trouble.fix or grant}, or leave it out by `databases_exclude`",
         )

@@ -85,7 +85,7 @@ def _by_name(name: str) -> "Callable[[Look], bool]":
 
     def matches(look: "Look") -> bool:
         comm = _title(look.process.comm)
-        if comm == wanted:
+        if wanted in (comm, look.process.comm):
             return True
         words = look.words()
         # a script is the second word, after its interpreter; its name is the command's, which may be cut
