@@ -4,17 +4,20 @@ import gzip
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from exporter import exposition, selfmetrics
 from exporter.board import BUILT_IN
+from exporter.metric import Sample
 from exporter.snapshot import Snapshot
 from exporter.target import Target
 
 _PAGES_KEPT: Final = 8  # one for each filter in use, and for each kind of answer
 _GZIP_LEVEL: Final = 1
+_ABOUT: Final = "about the target"
+_FACTS: Final = "facts that stand"
 
 
 _Snapshots = tuple[Snapshot, ...]
@@ -22,10 +25,19 @@ _Filter = tuple[object, ...]
 
 
 @dataclass(slots=True)
+class _Part:
+    """The lines of some samples, and what their next rendering can use again."""
+
+    samples: tuple[Sample, ...]
+    blocks: exposition.Blocks
+    prefixes: exposition.Prefixes
+
+
+@dataclass(slots=True)
 class _Rendered:
     snapshot: Snapshot | None = None
-    blocks: tuple[exposition.Blocks, exposition.Blocks] = ({}, {})
-    prefixes: tuple[exposition.Prefixes, exposition.Prefixes] = ({}, {})
+    parts: dict[str, _Part] = field(default_factory=dict)
+    """By read; what is said of the target under `_ABOUT`, its facts under `_FACTS`, which are no names of reads."""
 
 
 class Pages:
@@ -75,22 +87,28 @@ class Pages:
             kept = [(key, page) for key, page in self._pages.items() if names.issuperset(key[2:])]
             self._pages = OrderedDict(kept)
 
-    def _blocks(
-        self, target: Target, snapshot: Snapshot, labelled: bool
-    ) -> tuple[exposition.Blocks, exposition.Blocks]:
+    def _blocks(self, target: Target, snapshot: Snapshot, labelled: bool) -> Iterable[exposition.Blocks]:
         name = target.settings.name
         rendered = self._rendered.setdefault((name, labelled), _Rendered())
         if rendered.snapshot is not snapshot:
             label = name if labelled else None
+            own = None if name in BUILT_IN else label
             about = selfmetrics.about(snapshot, target.settings, target.collector, target.intervals)
-            own, own_prefixes = exposition.render_blocks(
-                snapshot.samples(), None if name in BUILT_IN else label, rendered.prefixes[0]
-            )
-            ours, our_prefixes = exposition.render_blocks(
-                (sample for sample in about if sample is not None), label, rendered.prefixes[1]
-            )
-            rendered.snapshot, rendered.blocks, rendered.prefixes = snapshot, (own, ours), (own_prefixes, our_prefixes)
-        return rendered.blocks
+            samples = {outcome.read: outcome.samples for outcome in snapshot.outcomes if outcome.samples}
+            samples |= {_FACTS: snapshot.facts, _ABOUT: tuple(sample for sample in about if sample is not None)}
+            rendered.parts = {
+                key: _part(given, label if key is _ABOUT else own, rendered.parts.get(key))
+                for key, given in samples.items()
+            }
+            rendered.snapshot = snapshot
+        return [part.blocks for part in rendered.parts.values()]
+
+
+def _part(samples: tuple[Sample, ...], label: str | None, before: _Part | None) -> _Part:
+    """Return the samples rendered; what a read gave the last time and still stands is not rendered again."""
+    if before is not None and before.samples is samples:
+        return before
+    return _Part(samples, *exposition.render_blocks(samples, label, before.prefixes if before is not None else {}))
 
 
 def _filter(snapshots: Sequence[Snapshot], labelled: bool, zipped: bool) -> _Filter:

@@ -147,8 +147,9 @@ def test_few_pages_are_kept_and_what_vanished_is_forgotten() -> None:
             assert f'test_value{{read="series {number}",target="t"}}' in bench.page()
         pages = bench.pages
         assert len(pages._pages) <= 8
-        prefixes = pages._rendered["t", True].prefixes[0]
+        prefixes = pages._rendered["t", True].parts["x"].prefixes
         assert [labels for parts in prefixes.values() for labels in parts] == [("series 29",)]
+        assert set(pages._rendered["t", True].parts) == {"x", "facts that stand", "about the target"}
         pages.keep_only({"t"})
         assert list(pages._rendered) == [("t", True)]
         pages.keep_only(set())
@@ -243,15 +244,30 @@ def test_each_snapshot_is_rendered_once() -> None:
     quick, slow = Script({"a": gives("a")}), Script({"b": gives("b")})
     with Bench(settings(quick, "quick"), settings(slow, "slow", max_age=1000)) as bench:
         bench.page()
-        before = bench.pages._rendered["slow", True].blocks
-        rendered = bench.pages._rendered["quick", True].blocks
+        before = bench.pages._rendered["slow", True].parts["b"]
+        rendered = bench.pages._rendered["quick", True].parts["a"]
         bench.advance(10)
         bench.page()
-        assert bench.pages._rendered["slow", True].blocks is before
-        assert bench.pages._rendered["quick", True].blocks is not rendered
+        assert bench.pages._rendered["slow", True].parts["b"] is before
+        assert bench.pages._rendered["quick", True].parts["a"] is not rendered
 
 
 def test_the_page_of_nothing_is_empty() -> None:
     nothing: list[Snapshot] = []
     assert Pages().page([], nothing, labelled=True, zipped=False) == b""
     assert gzip.decompress(Pages().page([], nothing, labelled=True, zipped=True)) == b""
+
+
+def test_what_a_read_gave_and_still_stands_is_rendered_once() -> None:
+    script = Script({"slow": gives("slow", 1), "quick": gives("quick", 2)}, {"slow": 60.0})
+    with Bench(settings(script)) as bench:
+        bench.page()
+        before = dict(bench.pages._rendered["t", True].parts)
+        bench.advance(10)
+        assert 'test_value{read="slow",target="t"}' in bench.page()
+        after = bench.pages._rendered["t", True].parts
+        assert after["slow"] is before["slow"]
+        assert after["quick"] is not before["quick"]
+        bench.advance(60)
+        bench.page()
+        assert bench.pages._rendered["t", True].parts["slow"] is not before["slow"]
