@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from exporter.collector import Collector, Context, Read
 from exporter.collectors.postgres import (
@@ -38,6 +38,12 @@ LAST_SCRAPE_ERROR = gauge(
 )
 
 
+# As libpq's documentation has it: hosts with ports, or keyword = value with quotes around a value with spaces.
+_HOST: Final = r"(\[[^\]]*\]|[^:,]*)(:\d*)?"
+_HOSTS: Final = re.compile(f"{_HOST}(,{_HOST})*")
+_KEYWORDS: Final = re.compile(r"\s*(\w+\s*=\s*('([^'\\]|\\.)*'|([^\s'\\]|\\.)*)\s*)*")
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
     """Which server, which of its databases, and how much of them."""
@@ -61,11 +67,13 @@ class PostgresSettings:
         """Find a password that would end the address too early: what follows would be taken for the host, and shown."""
         scheme, separator, rest = (conninfo(self.url) or "").partition("://")
         if not separator:
+            if not _KEYWORDS.fullmatch(scheme):
+                yield "url", "is not understood; expected host=... user=..., values with spaces in single quotes"
             return
         authority = re.split("[/?]", rest)[0]
         if rest.count("@") > 1 or rest.count("@") != authority.count("@"):
             yield "url", "has an `@`, `/` or `?` inside its password; expected them as %40, %2F and %3F"
-        elif scheme not in ("postgresql", "postgres") or not re.fullmatch(r"([^@]*@)?[^@]*?(:\d*)?", authority):
+        elif scheme not in ("postgresql", "postgres") or not _HOSTS.fullmatch(authority.rpartition("@")[2]):
             yield "url", "is no address of PostgreSQL; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
 
 
