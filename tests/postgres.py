@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,7 +54,12 @@ def _reachable(folder: Path) -> Path:
         return folder
     copy = Path(tempfile.gettempdir()) / f"runbook-exporter-tests-{folder.parent.name}"
     if not copy.exists():
-        shutil.copytree(folder, copy, symlinks=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f"{copy.name}-")) / "copy"  # a run that is cut leaves no half of one
+        unfinished.parent.chmod(0o755)
+        shutil.copytree(folder, unfinished, symlinks=True)
+        with suppress(OSError):  # another run was quicker
+            unfinished.rename(copy)
+        shutil.rmtree(unfinished.parent)
     return copy
 
 
