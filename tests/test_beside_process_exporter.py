@@ -5,15 +5,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import psutil
 import pytest
 
 from tests.bench.processes import PROCESS_EXPORTER, exporter, process_exporter
 from tests.beside import Comparison, compare
+from tests.support import until
 
 EXPLAINED: Final = {
     ("namedprocess_namegroup_states", "values"): "there the main thread counts twice where there are several",
@@ -48,9 +51,22 @@ signal.pause()
 """
 
 
+def dated_after(moment: float) -> bool:
+    """Tell whether a process begun now is dated after the moment: the kernel's clock of starts has whole seconds."""
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        began = psutil.Process(sleeper.pid).create_time()
+        sleeper.kill()
+    return began > moment
+
+
 @contextmanager
 def family() -> Iterator[None]:
-    """Have processes to look at, begun after both exporters: what they have counted by then counts for both."""
+    """Have processes to look at, begun after both exporters: what they have counted by then counts for both.
+
+    process-exporter leaves out what a process had counted when it dates its start before its own first look.
+    """
+    ready = time.time()
+    until(lambda: dated_after(ready))
     command = [sys.executable, "-c", _FAMILY]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as parent:
         try:
