@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from exporter.collector import Collector, Context, find
 from exporter.config import TargetSettings
+from exporter.ledger import Ledger
 from exporter.selfmetrics import Exporter, Telemetry
 from exporter.snapshot import Clock, Round
 from exporter.state import State
@@ -26,6 +27,11 @@ def shelf_of(settings: TargetSettings) -> str:
     """Return where a target's state is kept: what was learned of another thing under the same name is not its own."""
     digest = hashlib.sha256(repr(settings.settings).encode("utf-8", "backslashreplace")).hexdigest()
     return f"target {settings.name} {settings.collector} {digest[:16]}"
+
+
+def ledger_of(settings: TargetSettings) -> str:
+    """Return where what a target's toil told is kept: a followed log keeps its place when a pattern is added."""
+    return f"target {settings.name} {settings.collector} toil"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +52,14 @@ class Board:
     """Holds the targets of the configuration in force."""
 
     def __init__(self, telemetry: Telemetry, clock: Clock = time) -> None:
-        self._telemetry = telemetry
+        self.telemetry = telemetry
         self._clock = clock
         self._watchdog = Watchdog(clock)
         self._targets: dict[str, Target] = {}
 
     @property
     def state(self) -> State:
-        return self._telemetry.state
+        return self.telemetry.state
 
     def apply(self, settings: Iterable[TargetSettings]) -> None:
         """Watch these targets from now on; those whose settings are as before go on undisturbed."""
@@ -69,16 +75,19 @@ class Board:
         for name, target in made.items():
             if before.get(name) is not target:
                 target.start(after=before.get(name))
-        self.state.keep_only({shelf_of(target.settings) for target in made.values()})
+        kept = [target.settings for target in made.values()]
+        self.state.keep_only({shelf_of(target) for target in kept} | {ledger_of(target) for target in kept})
 
     def make(self, settings: TargetSettings) -> Target:
         shelf = self.state.shelf(shelf_of(settings))
-        context = Context(settings.name, settings.timeout, shelf)
-        return Target(settings, self._collector(settings, context), self._clock, self._watchdog, shelf)
+        ledger = Ledger(self.state.shelf(ledger_of(settings)))
+        context = Context(settings.name, settings.timeout, shelf, ledger)
+        collector = self._collector(settings, context)
+        return Target(settings, collector, self._clock, self._watchdog, shelf, self.telemetry.helper)
 
     def _collector(self, settings: TargetSettings, context: Context) -> Collector[Any]:
         if settings.collector == Exporter.kind:
-            return Exporter(settings.settings, context, self._telemetry)
+            return Exporter(settings.settings, context, self.telemetry)
         return find(settings.collector)(settings.settings, context)
 
     def targets(self) -> list[Target]:
@@ -114,4 +123,5 @@ class Board:
             target.close()  # all are told before any is awaited: one that hangs does not take the time of the others
         for target in self._targets.values():
             target.close(max(0.0, deadline - self._clock.monotonic()))
+        self.telemetry.helper.close()
         self._watchdog.close()

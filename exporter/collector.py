@@ -5,13 +5,14 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, overload
 
+from exporter.ledger import Ledger
 from exporter.metric import Metric, Samples
-from exporter.state import Shelf
+from exporter.state import Shelf, State
 
 Session = TypeVar("Session")
 
@@ -89,12 +90,13 @@ class Context:
     """What a collector is told besides its settings.
 
     `target` is the name of its target, `timeout` the seconds that a round may take (what it connects with must give
-    up before), `shelf` keeps what must outlive a restart.
+    up before), `shelf` keeps what must outlive a restart, `ledger` has what its toil has told.
     """
 
     target: str
     timeout: float
     shelf: Shelf
+    ledger: Ledger = field(default_factory=lambda: Ledger(State(None).shelf("ledger")))
 
 
 class Collector(Generic[Session]):
@@ -111,6 +113,8 @@ class Collector(Generic[Session]):
     groups: ClassVar[tuple[ModuleType, ...]] = ()
     interval: ClassVar[float | None] = None
     """Seconds between rounds of a kind that is too expensive to be read at each scrape."""
+    toil: ClassVar[str] = ""
+    """`module:class` of the Toil that does this kind's work in the helper process, in place of a watch."""
 
     def __init__(self, settings: Any, context: Context) -> None:
         self.settings = settings
@@ -146,7 +150,7 @@ class Collector(Generic[Session]):
 
     @classmethod
     def watches(cls) -> bool:
-        return cls.watch is not Collector.watch
+        return bool(cls.toil) or cls.watch is not Collector.watch
 
     @classmethod
     def declared_reads(cls) -> Mapping[str, Read]:

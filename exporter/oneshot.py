@@ -24,6 +24,11 @@ def read_once(config: Config, names: Sequence[str] = ()) -> tuple[list[Target], 
     wanted = _chosen(config, names)
     board = Board(Telemetry(State(None)))
     targets = [board.make(settings) for settings in wanted]
+    for target in targets:
+        target.listen()
+    begun = time.monotonic()
+    for target in targets:
+        target.await_watch(max(0.0, begun + target.settings.timeout - time.monotonic()))
     rounds = [target.run_now() for target in targets]
     deadlines = [time.monotonic() + target.settings.timeout for target in targets]
     for round, deadline in zip(rounds, deadlines, strict=True):

@@ -15,6 +15,7 @@ from typing import Any, Final
 from exporter import __version__
 from exporter.collector import Collector, Context, NotApplicable, read
 from exporter.config import TargetSettings
+from exporter.helper import Helper
 from exporter.metric import Sample, Samples, counter, gauge, info
 from exporter.snapshot import Snapshot, Status
 from exporter.state import State
@@ -99,6 +100,21 @@ PROCESS_START = gauge("process_start_time_seconds", "When the process began, in 
 PROCESS_OPEN_FDS = gauge("process_open_fds", "Open file descriptors.", source="/proc/self/fd")
 PROCESS_MAX_FDS = gauge("process_max_fds", "Limit of open file descriptors.", source="getrlimit")
 PROCESS_THREADS = gauge("process_threads", "Threads of Python that run.", source="threading")
+HELPER_STARTS = counter(
+    "runbook_exporter_helper_starts_total",
+    "Helper processes begun: each after the first replaced one that died.",
+    source="the exporter",
+)
+HELPER_CPU = counter(
+    "runbook_exporter_helper_cpu_seconds_total",
+    "User and system CPU time of the helper process, which follows logs and walks directories.",
+    source="/proc/<pid>/stat or psutil",
+)
+HELPER_RESIDENT = gauge(
+    "runbook_exporter_helper_resident_memory_bytes",
+    "Resident memory of the helper process.",
+    source="/proc/<pid>/stat or psutil",
+)
 
 _STARTED: Final = time.time()
 
@@ -137,6 +153,7 @@ class Telemetry:
     """What the parts of the exporter note down for its own metrics."""
 
     state: State
+    helper: Helper = field(default_factory=Helper)
     reload_successful: bool = True
     reload_time: float = field(default_factory=time.time)
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -192,6 +209,18 @@ class Exporter(Collector[None]):
         directory = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
         yield PROCESS_OPEN_FDS(len(os.listdir(directory)))
         yield PROCESS_MAX_FDS(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+    @read
+    def helper(self, _: None) -> Samples:
+        """The helper process, which does what burns CPU."""
+        helper = self._telemetry.helper
+        if not helper.begun:
+            raise NotApplicable("nothing that is watched needs the helper process")
+        yield HELPER_STARTS(helper.begun)
+        usage = helper.usage()
+        if usage is not None:
+            yield HELPER_CPU(usage.cpu)
+            yield HELPER_RESIDENT(usage.resident)
 
 
 def _memory() -> tuple[int, int]:

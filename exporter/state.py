@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -38,7 +38,21 @@ class Shelf:
 
     def put(self, key: str, value: Any) -> None:
         """Keep the value under the key; None forgets it. It is on disk within a moment."""
-        self._state.put(self._name, key, None if value is None else json.dumps(value, separators=(",", ":")))
+        self.put_all({key: value})
+
+    def put_all(self, values: Mapping[str, Any], then: Callable[[], None] | None = None) -> None:
+        """Keep all of these or none; `then` is called when they are on disk, at once where nothing is kept there."""
+        self._state.put(self._name, {key: None if value is None else json.dumps(value, separators=(",", ":"))
+                                     for key, value in values.items()}, then)  # fmt: skip
+
+    def get_all(self) -> dict[str, Any]:
+        """Return everything that was put, by key."""
+        return {key: value for key in self.keys() if (value := self.get(key)) is not None}
+
+    @property
+    def problem(self) -> str:
+        """Why what is put is not on disk within a moment, or nothing."""
+        return self._state.problem
 
     def keys(self) -> list[str]:
         # a copy at one stroke, as other threads put at any time
@@ -60,6 +74,7 @@ class State:
         self._error = "" if directory else "no storage path is set"
         self._changed = threading.Condition()  # guards all that follows, and what is put into the entries
         self._unwritten: Changes = {}  # one value for each key, so that it stays small however long the disk hangs
+        self._to_call: list[Callable[[], None]] = []  # when what is unwritten is on disk
         self._asked = self._tried = 0  # how many puts and flushes there were, and how many the last write covered
         self._began: float | None = None  # when the write that is under way began
         self._closing = False
@@ -80,24 +95,29 @@ class State:
     def shelf(self, name: str) -> Shelf:
         return Shelf(self, name)
 
-    def put(self, shelf: str, key: str, text: str | None) -> None:
+    def put(self, shelf: str, texts: Mapping[str, str | None], then: Callable[[], None] | None = None) -> None:
         with self._changed:
-            if self.entries.get((shelf, key)) == text:
-                return
-            if text is None:
-                self.entries.pop((shelf, key), None)
-            else:
-                self.entries[shelf, key] = text
-            if self._thread is not None:
-                self._unwritten[shelf, key] = text
+            changes = {(shelf, key): text for key, text in texts.items() if self.entries.get((shelf, key)) != text}
+            for key, text in changes.items():
+                if text is None:
+                    self.entries.pop(key, None)
+                else:
+                    self.entries[key] = text
+            on_disk = self._thread is not None
+            if on_disk and (changes or then):
+                self._unwritten.update(changes)
+                if then:
+                    self._to_call.append(then)
                 self._ask()
+        if then and not on_disk:
+            then()
 
     def keep_only(self, names: Collection[str]) -> None:
         """Forget, on disk too, the shelves of targets that are not among these names."""
         self._only = names
         for shelf, key in list(self.entries):
             if shelf.startswith(_OF_TARGETS) and shelf not in names:
-                self.put(shelf, key, None)
+                self.put(shelf, {key: None})
 
     def flush(self, seconds: float = 5.0) -> bool:
         """Wait until what was put is on disk; return whether it is."""
@@ -168,14 +188,17 @@ class State:
                 self._changed.wait_for(lambda: self._asked > self._tried or self._closing, wait)
                 closing, asked = self._closing, self._asked
                 changes, self._unwritten = self._unwritten, {}
+                calls, self._to_call = self._to_call, []
                 self._began = time.monotonic()
             error = _commit(connection, changes)
             with self._changed:
                 if error:  # tried again with what comes next, or after a while
-                    self._unwritten = changes | self._unwritten
+                    self._unwritten, self._to_call = changes | self._unwritten, calls + self._to_call
                 self._note(error, "cannot be written")
                 self._began, self._tried = None, asked
                 self._changed.notify_all()
+            for call in () if error else calls:
+                call()
         connection.close()
 
     def _note(self, error: str, what: str) -> None:

@@ -8,13 +8,14 @@ from exporter.backoff import Backoff
 from exporter.budget import Budget
 from exporter.collector import Collector, Read
 from exporter.config import TargetSettings
+from exporter.helper import Helper
 from exporter.knowledge import Knowledge
 from exporter.metric import Sample, Samples
 from exporter.pace import Pace
 from exporter.snapshot import Clock, Held, Round, Snapshot
 from exporter.state import Shelf
 from exporter.watchdog import Watchdog
-from exporter.watcher import Watcher
+from exporter.watcher import Watcher, watch_of
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,13 @@ class Target:
     """Runs rounds over one target, one at a time, in a thread of its own, however many ask."""
 
     def __init__(
-        self, settings: TargetSettings, collector: Collector[Any], clock: Clock, watchdog: Watchdog, shelf: Shelf
+        self,
+        settings: TargetSettings,
+        collector: Collector[Any],
+        clock: Clock,
+        watchdog: Watchdog,
+        shelf: Shelf,
+        helper: Helper,
     ) -> None:
         self.settings = settings
         self.collector = collector
@@ -31,7 +38,8 @@ class Target:
         self.intervals = {read.name: read.interval for read in self.reads if read.interval}
         self._clock = clock
         self._watchdog = watchdog
-        self._watcher = Watcher(settings.name, collector) if collector.watches() else None
+        watch = watch_of(collector, helper)
+        self._watcher = Watcher(settings.name, watch) if watch else None
         self._budgets = {read.name: Budget(read, settings.series_limit) for read in self.reads}
         self._knowledge = Knowledge(settings, self.reads, shelf)
         self._held = Held(self.reads)
@@ -62,6 +70,16 @@ class Target:
         if self.settings.interval is not None:
             with self._changed:
                 self._wake()
+
+    def listen(self) -> None:
+        """Begin the watch alone: for a person who asks once."""
+        if self._watcher:
+            self._watcher.start()
+
+    def await_watch(self, seconds: float) -> None:
+        """Wait so many seconds at most until the watch listens, or has failed to."""
+        if self._watcher:
+            self._watcher.settled.wait(seconds)
 
     def ask(self) -> Round | None:
         """Return the round that a page should wait for: a new one where what is known is too old."""

@@ -1,12 +1,14 @@
-"""The long-lived loop of a collector that has to listen: started, restarted, stopped."""
+"""The long-lived loop of a collector that has to listen, or its toil: started, restarted, stopped."""
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from exporter.backoff import Backoff
 from exporter.collector import Collector
+from exporter.helper import Helper
 from exporter.snapshot import Outcome, reason_of
 
 log = logging.getLogger(__name__)
@@ -16,15 +18,29 @@ _WELL_AFTER: Final = 60.0
 _NOT_YET: Final = "it has not begun to listen"
 
 
-class Watcher:
-    """Runs collector.watch() in a thread of its own, and again with back-off whenever it ends."""
+Watch = Callable[[threading.Event, Callable[[], None]], None]
 
-    def __init__(self, target: str, collector: Collector[Any], backoff: Backoff | None = None) -> None:
+
+def watch_of(collector: Collector[Any], helper: Helper) -> Watch | None:
+    """Return what listens for the collector: its watch, its toil in the helper process, or nothing."""
+    if collector.toil:
+        return lambda stop, ready: helper.work(
+            collector.toil, collector.settings, collector.context.ledger, stop, ready
+        )
+    return collector.watch if collector.watches() else None
+
+
+class Watcher:
+    """Runs a watch in a thread of its own, and again with back-off whenever it ends."""
+
+    def __init__(self, target: str, watch: Watch, backoff: Backoff | None = None) -> None:
         self._target = target
-        self._collector = collector
+        self._watch = watch
         self._backoff = backoff or Backoff(base=1.0, cap=30.0)
         self._stop = threading.Event()
         self._reason = _NOT_YET
+        self.settled = threading.Event()
+        """Set once it listens, or has failed to."""
         self._after: threading.Event | None = None
         self._thread = threading.Thread(target=self._loop, name=f"watch {target}", daemon=True)
 
@@ -49,6 +65,7 @@ class Watcher:
 
     def _ready(self) -> None:
         self._reason = ""
+        self.settled.set()
 
     def _loop(self) -> None:
         said = ""
@@ -64,6 +81,7 @@ class Watcher:
                 self._backoff.succeeded()
                 said = ""
             self._reason = reason
+            self.settled.set()
             wait = self._backoff.failed()
             level = logging.DEBUG if reason == said else logging.WARNING  # the same again is no news
             log.log(level, "the watch ended: %s; again in %.0f s", reason, wait, extra={"target": self._target})
@@ -72,7 +90,7 @@ class Watcher:
 
     def _listen(self) -> str:
         try:
-            self._collector.watch(self._stop, self._ready)
+            self._watch(self._stop, self._ready)
         except BaseException as error:  # a sys.exit() in a library as well
             log.debug("the watch broke off", exc_info=True, extra={"target": self._target})
             return reason_of(error)

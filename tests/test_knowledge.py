@@ -141,8 +141,8 @@ def test_a_fact_whose_metric_is_declared_otherwise_by_now_is_left(tmp_path: Path
         ["test_made_timestamp_seconds", {"one": "more"}, 1], ["test_made_timestamp_seconds", {}, 7],
     ]  # fmt: skip
     shelf = shelf_of(settings(Script({})))
-    state.put(shelf, "a", json.dumps({"success": None, "facts": kept}))
-    state.put(shelf, "gone", json.dumps({"success": 5.0, "facts": kept}))
+    state.put(shelf, {"a": json.dumps({"success": None, "facts": kept})})
+    state.put(shelf, {"gone": json.dumps({"success": 5.0, "facts": kept})})
     gate = Event()
     with Bench(
         settings(Script({"a": gives("a")}, connecting=lambda: gate.wait(20)), interval=600), state=state
@@ -156,7 +156,7 @@ def test_a_fact_whose_metric_is_declared_otherwise_by_now_is_left(tmp_path: Path
 @pytest.mark.parametrize("kept", ['"text"', "[]", '{"success": "soon", "facts": []}', '{"facts": 7}'])
 def test_what_is_kept_and_makes_no_sense_is_left_out(kept: str, caplog: pytest.LogCaptureFixture) -> None:
     state = State(None)
-    state.put(shelf_of(settings(Script({}))), "a", kept)
+    state.put(shelf_of(settings(Script({}))), {"a": kept})
     with Bench(settings(Script({"a": gives("a")}), interval=600), state=state) as bench:
         until(lambda: values(bench.look()) == {"a": 1})
     assert "what was kept of the read a is not understood" in caplog.text

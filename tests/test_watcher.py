@@ -19,7 +19,7 @@ def shown(watched: Watcher) -> str:
 
 
 def watcher(watching: Callable[[Event], object]) -> Watcher:
-    return Watcher("t", Watching(Script({}, watching=watching), CONTEXT), Backoff(0.001, 0.002))
+    return Watcher("t", Watching(Script({}, watching=watching), CONTEXT).watch, Backoff(0.001, 0.002))
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit("broken"), KeyboardInterrupt("broken")])

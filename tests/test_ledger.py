@@ -1,0 +1,66 @@
+"""What toils told, and when it may be shown."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from exporter.ledger import Ledger
+from exporter.state import State
+from tests.support import until
+
+
+class HeldBack(State):
+    """A state that says when something is on disk only as the test wants it."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.calls: list[Callable[[], None]] = []
+
+    def put(self, shelf: str, texts: dict[str, str | None], then: Callable[[], None] | None = None) -> None:  # type: ignore[override]
+        super().put(shelf, texts, None)
+        if then:
+            self.calls.append(then)
+
+
+def test_what_was_told_is_shown_once_it_is_on_disk(tmp_path: Path) -> None:
+    state = HeldBack(tmp_path)
+    ledger = Ledger(state.shelf("s"))
+    ledger.tell({"place": 10, "lines": 2})
+    ledger.tell({"place": 20})
+    assert ledger.entries() == {}
+    state.calls[0]()
+    assert ledger.entries() == {"place": 10, "lines": 2}
+    state.calls[1]()
+    assert ledger.entries() == {"place": 20, "lines": 2}
+    state.close()
+
+
+def test_it_is_there_again_after_a_restart_and_none_forgets(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    ledger = Ledger(state.shelf("s"))
+    ledger.tell({"a\udc80": [1, {"b": 2.5}], "gone": 1})
+    ledger.tell({"gone": None})
+    until(lambda: ledger.entries() == {"a\udc80": [1, {"b": 2.5}]})
+    state.close()
+    again = State(tmp_path)
+    assert Ledger(again.shelf("s")).entries() == {"a\udc80": [1, {"b": 2.5}]}
+    assert Ledger(again.shelf("s")).load() == {"a\udc80": [1, {"b": 2.5}]}
+    again.close()
+
+
+def test_without_a_disk_it_is_shown_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for state in (State(None), State(tmp_path / "file" / "state")):
+        ledger = Ledger(state.shelf("s"))
+        ledger.tell({"lines": 2})
+        assert ledger.entries() == {"lines": 2}
+        state.close()
+
+
+def test_what_a_page_has_seen_stays_as_it_was(tmp_path: Path) -> None:
+    state = State(None)
+    ledger = Ledger(state.shelf("s"))
+    ledger.tell({"lines": 2})
+    seen = ledger.entries()
+    ledger.tell({"lines": 3})
+    assert seen == {"lines": 2}
+    assert ledger.entries() == {"lines": 3}
