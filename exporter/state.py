@@ -269,7 +269,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     if version > VERSION:
         raise StateError(f"written by a newer version of this program (format {version}, this one knows {VERSION})")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a counter once shown must not go back when power fails either
     if version == 0:
         connection.execute(_SCHEMA)
         connection.execute(f"PRAGMA user_version = {VERSION}")

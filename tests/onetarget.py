@@ -47,15 +47,22 @@ class One:
 
 
 @contextmanager
-def one(kind: str, settings: str) -> Iterator[One]:
-    """Configure one target of this kind, `settings` being the lines of YAML below its name; let go of it at the end."""
+def one(kind: str, settings: str, state: Path | None = None) -> Iterator[One]:
+    """Configure one target of this kind, `settings` being the lines of YAML below its name; let go of it at the end.
+
+    Its watch or toil listens from the beginning; what must outlive a restart is kept in the directory `state`, if given.
+    """
     lines = "".join(f"    {line}\n" for line in settings.strip().splitlines())
     text = f"targets:\n  it:\n    collector: {kind}\n{lines}"
     bound = config.read(text.encode(), str(Path("config.yml")), config.INSTALLED, {})
-    board = Board(Telemetry(State(None)))
+    kept = State(state)
+    board = Board(Telemetry(kept))
     target = board.make(bound.targets[0])
+    target.listen()
+    target.await_watch(10.0)
     try:
         yield One(target)
     finally:
         target.close(10.0)
         board.close()
+        kept.close()
