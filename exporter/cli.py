@@ -9,7 +9,7 @@ from typing import Final
 
 from exporter import __version__, logs
 from exporter.config import ConfigError
-from exporter.service import Overrides, give_up_stdout, load, serve
+from exporter.service import Overrides, give_up_stdout, load, load_web, serve
 
 _DESCRIPTION: Final = """\
 Watches what an operations guide tells a person to check, and shows it to Prometheus.
@@ -94,6 +94,7 @@ def parser() -> argparse.ArgumentParser:
     check = add("check", _check, "say whether a configuration is right, without touching what it names")
     check.add_argument("file", nargs="?", metavar="FILE", help="the configuration")
     _add_config_file(check)
+    _add_web_config_file(check)
     test = add("test", _test, "read targets once and say what works, what does not, and what to do about it")
     test.add_argument("targets", nargs="*", metavar="TARGET", help="names of targets; all of them by default")
     test.add_argument("--json", action="store_true", help="print JSON")
@@ -113,13 +114,23 @@ def _add_config_file(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_web_config_file(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--web.config.file", dest="web_config_file", metavar="FILE", help="the web configuration: TLS, users, limits"
+    )
+
+
 def _add_serve(command: argparse.ArgumentParser) -> None:
     _add_config_file(command)
     command.add_argument(
-        "--web.listen-address", dest="listen_address", metavar="HOST:PORT", help="default 127.0.0.1:10420"
-    )
+        "--web.listen-address", dest="listen_addresses", metavar="ADDRESS", action="append",
+        help="HOST:PORT, or unix: and a path; repeat it for several (default 127.0.0.1:10420)",
+    )  # fmt: skip
+    command.add_argument("--web.systemd-socket", dest="systemd_socket", action="store_true", default=None,
+                         help="listen on the sockets that systemd passes instead")  # fmt: skip
+    _add_web_config_file(command)
     command.add_argument("--web.enable-lifecycle", dest="enable_lifecycle", action="store_true", default=None,
-                         help="let POST /-/reload load the configuration anew")  # fmt: skip
+                         help="let whoever reaches it load the configuration anew, by POST /-/reload")  # fmt: skip
     command.add_argument(
         "--storage.path", dest="storage_path", metavar="DIR", help="where to keep what must outlive a restart"
     )
@@ -154,8 +165,9 @@ def _positive(text: str) -> float:
 
 def _serve(options: argparse.Namespace) -> int:
     overrides = Overrides(
-        options.listen_address, options.enable_lifecycle, options.storage_path, options.log_level, options.log_format
-    )
+        options.listen_addresses, options.systemd_socket, options.web_config_file, options.enable_lifecycle,
+        options.storage_path, options.log_level, options.log_format,
+    )  # fmt: skip
     return serve(options.config_file, overrides)
 
 
@@ -163,11 +175,14 @@ def _check(options: argparse.Namespace) -> int:
     from exporter import config
 
     file = options.file or options.config_file
-    loaded = load(file, Overrides())
-    for warning in loaded.warnings:
+    loaded = load(file, Overrides(web_config_file=options.web_config_file))
+    web = load_web(loaded)
+    for warning in (*loaded.warnings, *(web.warnings if web else ())):
         print(f"warning: {warning}", file=sys.stderr)
     print(config.redacted(loaded), end="")
     print(f"# {file or 'the default configuration'} is right: {len(loaded.targets)} targets besides the host")
+    if web is not None:
+        print(f"# {loaded.web.config_file} is right: {web}")
     return 0
 
 
@@ -229,5 +244,5 @@ def _metrics(options: argparse.Namespace) -> int:
     for kind, group in metrics.items():
         for metric in group:
             labels = f"{{{','.join(metric.labels)}}}" if metric.labels else ""
-            print(f"{kind:<10}{metric.kind:<10}{metric.name}{labels}  {metric.help}")
+            print(f"{kind:<14}{metric.kind:<10}{metric.name}{labels}  {metric.help}")
     return 0

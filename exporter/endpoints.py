@@ -11,12 +11,14 @@ from typing import Final
 
 from tornado.httputil import HTTPServerRequest
 
-from exporter import discovery, exposition, health, pack, runbookpage, statuspage
+from exporter import discovery, exposition, health, pack, runbookpage, statechange, statuspage
 from exporter.answer import Answer, accepts_gzip, as_json, html, seconds_for_page, text
 from exporter.aside import aside
 from exporter.board import Board
 from exporter.collector import kinds
 from exporter.config import WebSettings
+from exporter.listening import host_of
+from exporter.models import UNIX
 from exporter.pages import Pages
 from exporter.selfmetrics import Exporter
 from exporter.snapshot import Snapshot
@@ -31,10 +33,17 @@ _ORIGIN: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
 
 
 class Endpoints:
-    """Answers requests from the board; `reload` loads the configuration anew and returns what is wrong with it."""
+    """Answers requests from the board; `reload` loads the configuration anew and returns what is wrong with it.
 
-    def __init__(self, web: WebSettings, board: Board, pages: Pages, reload: Callable[[], str]) -> None:
+    `knows` says whether it is known who sends a request.
+    """
+
+    def __init__(
+        self, web: WebSettings, board: Board, pages: Pages, reload: Callable[[], str],
+        knows: Callable[[HTTPServerRequest], bool],
+    ) -> None:  # fmt: skip
         self.web = web
+        self._knows = knows
         self._board = board
         self._pages = pages
         self._reload = reload
@@ -144,10 +153,12 @@ class Endpoints:
         return text("ok")
 
     async def _reload_now(self, request: HTTPServerRequest) -> Answer:
-        if not self.web.enable_lifecycle:
-            return text("reloading over HTTP is off; start with --web.enable-lifecycle, or send SIGHUP", 403)
-        if "Origin" in request.headers or request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-            return text("a page in a browser may not do this", 403)
+        refused = statechange.refusal(
+            request, known=self._knows(request), open_to_all=self.web.enable_lifecycle,
+            hosts=[host_of(address) for address in self.web.addresses if not address.startswith(UNIX)],
+        )  # fmt: skip
+        if refused is not None:
+            return refused
         problem = await asyncio.wrap_future(aside(self._reload))
         if problem:
             return text(f"the configuration was refused, the one before stays in force:\n{problem}", 500)

@@ -3,9 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from exporter.setting import FilePath, Seconds, setting
+
+UNIX: Final = "unix:"
+_LONGEST_SOCKET: Final = 90  # some systems take 104 with the end, and the socket is made under a longer name
 
 Problems = Iterator[tuple[str, str]]
 """The path of a key below the model, and what is wrong with it; expected what."""
@@ -17,25 +20,60 @@ class WebSettings:
 
     listen_address: str = setting(
         "127.0.0.1:10420",
-        help="Host and port to listen on; without a host (`:10420`) on every interface.",
+        help="Host and port to listen on, without a host (`:10420`) on every interface; or `unix:` and the path of a "
+        "socket.",
         example='"[::1]:10420"',
+    )
+    listen_addresses: tuple[str, ...] = setting(
+        (), help="Further addresses to listen on.", example='["192.0.2.7:10420", "unix:/run/runbook-exporter/http"]'
+    )
+    unix_socket_mode: str = setting(
+        "0660", help="Who may connect to the unix sockets: their mode, in octal.", example='"0600"'
+    )
+    systemd_socket: bool = setting(
+        False, help="Whether to listen on the sockets that systemd passes, and on no others."
+    )
+    config_file: FilePath = setting(
+        "",
+        help="The web configuration: TLS, users, headers and limits, in the format that Prometheus' exporters share "
+        "(docs/web.md).",
+        example="web.yml",
     )
     timeout_offset: Seconds = setting(
         0.5, help="How long before the scraper's own deadline a page is finished, to leave time for its way."
     )
-    enable_lifecycle: bool = setting(False, help="Whether `POST /-/reload` works, for whoever can reach the address.")
+    enable_lifecycle: bool = setting(
+        False, help="Whether `POST /-/reload` works for whoever can reach the address; a user may reload without this."
+    )
     max_connections: int = setting(1024, help="How many connections may be open at once.")
 
     def check(self) -> Problems:
         """Find an address that is none, and limits that would let nobody in."""
-        host, colon, port = self.listen_address.rpartition(":")
-        if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or (":" in host and host[0] != "["):
-            expected = "expected HOST:PORT, such as 127.0.0.1:10420, [::1]:10420 or :10420"
-            yield "listen_address", f"is no address; {expected}"
+        yield from (("listen_address", problem) for problem in _address_problems(self.listen_address))
+        for further in self.listen_addresses:
+            yield from (("listen_addresses", f"{further[:60]!r} {problem}") for problem in _address_problems(further))
+        if not re.fullmatch(r"0?[0-7]{3}", self.unix_socket_mode):
+            yield "unix_socket_mode", 'is no mode; expected octal digits, such as "0660"'
         if self.timeout_offset >= 5:
             yield "timeout_offset", "leaves no time for a page; expected less than 5s"
         if self.max_connections < 1:
             yield "max_connections", "lets nobody in; expected 1 or more"
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address to listen on, each once."""
+        return tuple(dict.fromkeys((self.listen_address, *self.listen_addresses)))
+
+
+def _address_problems(address: str) -> Iterator[str]:
+    if address.startswith(UNIX):
+        path = address.removeprefix(UNIX)
+        if not path.startswith("/") or len(path.encode()) > _LONGEST_SOCKET:
+            yield f"is no address; expected unix: and an absolute path of at most {_LONGEST_SOCKET} bytes"
+        return
+    host, colon, port = address.rpartition(":")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535 or (":" in host and host[0] != "["):
+        yield "is no address; expected HOST:PORT, such as 127.0.0.1:10420, [::1]:10420 or :10420"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

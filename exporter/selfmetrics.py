@@ -79,6 +79,17 @@ RELOAD_TIME = gauge(
     "When the configuration in force was loaded.",
     source="the exporter",
 )
+WEB_CONFIG_SUCCESSFUL = gauge(
+    "runbook_exporter_web_config_last_reload_successful",
+    "1 where the web configuration was last loaded without error, 0 where the one before is still in force; no sample "
+    "without one.",
+    source="the exporter",
+)
+WEB_CONFIG_TIME = gauge(
+    "runbook_exporter_web_config_last_reload_success_timestamp_seconds",
+    "When the web configuration in force was loaded, its certificates among it.",
+    source="the exporter",
+)
 HTTP_REQUESTS = counter(
     "runbook_exporter_http_requests_total",
     "Requests answered, by endpoint and status.",
@@ -88,6 +99,11 @@ HTTP_REQUESTS = counter(
 CONNECTIONS_CLOSED = counter(
     "runbook_exporter_http_connections_evicted_total",
     "Idle connections closed to make room for new ones.",
+    source="the exporter",
+)
+HANDSHAKES_FAILED = counter(
+    "runbook_exporter_http_handshakes_failed_total",
+    "TLS connections closed as their handshake failed or took too long, or the client's certificate is not allowed.",
     source="the exporter",
 )
 STATE_WRITABLE = gauge(
@@ -158,6 +174,9 @@ class Telemetry:
     reload_time: float = field(default_factory=time.time)
     requests: Counter[tuple[str, int]] = field(default_factory=Counter)
     evicted: int = 0
+    handshakes_failed: int = 0
+    web_config_successful: bool | None = None
+    web_config_time: float | None = None
 
 
 class Exporter(Collector[None]):
@@ -180,6 +199,8 @@ class Exporter(Collector[None]):
                          implementation=platform.python_implementation())  # fmt: skip
         yield RELOAD_SUCCESSFUL(self._telemetry.reload_successful)
         yield RELOAD_TIME(self._telemetry.reload_time)
+        yield WEB_CONFIG_SUCCESSFUL(self._telemetry.web_config_successful)
+        yield WEB_CONFIG_TIME(self._telemetry.web_config_time)
         yield STATE_WRITABLE(not self._telemetry.state.problem)
 
     @read
@@ -188,6 +209,7 @@ class Exporter(Collector[None]):
         for (endpoint, code), count in self._telemetry.requests.copy().items():
             yield HTTP_REQUESTS(count, endpoint=endpoint, code=str(code))
         yield CONNECTIONS_CLOSED(self._telemetry.evicted)
+        yield HANDSHAKES_FAILED(self._telemetry.handshakes_failed)
 
     @read
     def process(self, _: None) -> Samples:

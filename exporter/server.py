@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
+import socket
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,11 +13,11 @@ from typing import Any, Final
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, ResponseStartLine
-from tornado.iostream import IOStream
-from tornado.netutil import bind_sockets
+from tornado.iostream import IOStream, SSLIOStream
 
 from exporter.answer import Answer, text
 from exporter.endpoints import Endpoints, endpoint
+from exporter.gate import Gate
 from exporter.selfmetrics import Telemetry
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ _BODY_SECONDS: Final = 10.0
 _WRITE_SECONDS: Final = 30.0
 # Longer than any scrape interval in use, so that scrapers keep their connection.
 _IDLE_SECONDS: Final = 330.0
-_BACKLOG: Final = 1024
+_HANDSHAKE_SECONDS: Final = 10.0
+_AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
 
 
 class Listener(HTTPServer):
@@ -37,17 +39,59 @@ class Listener(HTTPServer):
     So no crowd of silent peers, of half-sent headers or of unread answers keeps a scraper out.
     """
 
-    def initialize(self, most: Callable[[], int], telemetry: Telemetry, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]
+        self, gate: Gate, most: Callable[[], int], telemetry: Telemetry, *args: Any, **kwargs: Any
+    ) -> None:
         super().initialize(*args, **kwargs)
+        self._gate = gate
         self._most = most
         self._telemetry = telemetry
         self._idle: OrderedDict[IOStream, None] = OrderedDict()
         self._busy: set[IOStream] = set()
 
-    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Tornado's hook: a connection was accepted."""
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        """Tornado's hook: a connection was accepted; it speaks TLS with what is in force at this moment."""
+        self.ssl_options = None if connection.family == _AF_UNIX else self._gate.context
+        try:
+            super()._handle_connection(connection, address)
+        except OSError:  # it has gone again; TLS looks who is there
+            connection.close()
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> Awaitable[None] | None:  # type: ignore[override]
+        """Tornado's hook: there is a stream; of TLS the handshake is still to come."""
         self.idle(stream)
+        if isinstance(stream, SSLIOStream):
+            stream.set_close_callback(lambda: self._forget(stream))
+            return self._shake_hands(stream, address)
         super().handle_stream(stream, address)
+        return None
+
+    async def _shake_hands(self, stream: SSLIOStream, address: tuple[Any, ...]) -> None:
+        """Serve the stream once its handshake is done, and drop one that takes too long or shows a wrong name."""
+        try:
+            await asyncio.wait_for(stream.wait_for_handshake(), _HANDSHAKE_SECONDS)
+            certificate = stream.socket.getpeercert()
+        except (OSError, ValueError) as error:  # TimeoutError and tornado's StreamClosedError among them
+            self._turn_away(stream, address, error)
+            return
+        if self._gate.admits(certificate):
+            super().handle_stream(stream, address)
+        else:
+            self._turn_away(stream, address, "the certificate has none of the allowed names")
+
+    def _turn_away(self, stream: SSLIOStream, address: tuple[Any, ...], reason: object) -> None:
+        log.debug("no connection with %s: %s", address[0], reason or "the handshake takes too long")
+        self._telemetry.handshakes_failed += 1
+        stream.close()
+
+    def _forget(self, stream: IOStream) -> None:
+        self._idle.pop(stream, None)
+        self._busy.discard(stream)
+
+    def close_idle(self) -> None:
+        """Close what waits for nothing, handshakes included."""
+        for stream in list(self._idle):
+            stream.close()
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Tornado's hook: a connection waits for its next request."""
@@ -58,8 +102,7 @@ class Listener(HTTPServer):
     def on_close(self, server_conn: object) -> None:
         """Tornado's hook: a connection is gone."""
         assert isinstance(server_conn, HTTP1ServerConnection)  # noqa: S101  # tornado's only kind of connection
-        self._idle.pop(server_conn.stream, None)
-        self._busy.discard(server_conn.stream)
+        self._forget(server_conn.stream)
         super().on_close(server_conn)
 
     def busy(self, stream: IOStream) -> None:
@@ -81,27 +124,26 @@ class Listener(HTTPServer):
 
 
 class Server:
-    """Serves the endpoints on the listening address until told to stop."""
+    """Serves the endpoints on the listening addresses until told to stop."""
 
-    def __init__(self, endpoints: Endpoints, telemetry: Telemetry) -> None:
+    def __init__(self, endpoints: Endpoints, gate: Gate, telemetry: Telemetry) -> None:
         self._endpoints = endpoints
+        self._gate = gate
         self._telemetry = telemetry
         for path in endpoints.routes:
             telemetry.requests[path, 200] = 0  # so that the first request counts as an increase
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener = Listener(
-            self._most_connections, telemetry, self._accept,
+            gate, self._most_connections, telemetry, self._accept,
             max_header_size=_LARGEST_HEADER, max_body_size=_LARGEST_BODY, max_buffer_size=_LARGEST_BUFFER,
             body_timeout=_BODY_SECONDS, idle_connection_timeout=_IDLE_SECONDS,
         )  # fmt: skip
         # tornado notes there what peers do wrong, which is neither our mistake nor anyone's business
         logging.getLogger("tornado.general").setLevel(logging.CRITICAL)
 
-    def listen(self, host: str, port: int) -> list[str]:
-        """Bind and accept; return the addresses bound. Raises OSError where the address cannot be had."""
-        sockets = bind_sockets(port, host, backlog=_BACKLOG)
+    def serve(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept what comes at these sockets."""
         self._listener.add_sockets(sockets)
-        return [shown_address(*socket.getsockname()[:2]) for socket in sockets]
 
     async def drain(self, seconds: float) -> None:
         """Accept nothing more, finish what was asked within so many seconds, close every connection."""
@@ -110,6 +152,7 @@ class Server:
             await asyncio.wait(self._tasks, timeout=seconds)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._listener.close_all_connections(), 1.0)
+        self._listener.close_idle()
 
     def _most_connections(self) -> int:
         return min(self._endpoints.web.max_connections, _descriptors())
@@ -129,7 +172,7 @@ class Server:
 
     async def _respond(self, request: HTTPServerRequest, connection: HTTP1Connection) -> None:
         try:
-            answer = await self._endpoints.answer(request)
+            answer = await self._gate.refusal(request) or await self._endpoints.answer(request)
         except Exception:
             log.exception("the request for %s failed", request.path)
             answer = text("this is a mistake of the exporter; its log says more", 500)
@@ -137,13 +180,13 @@ class Server:
         counted = path if path in self._endpoints.routes else "other"
         self._telemetry.requests[counted, answer.status] += 1
         self._listener.idle(connection.stream)
-        await _write(connection, answer, head=request.method == "HEAD")
+        await _write(connection, answer, self._gate.headers(), head=request.method == "HEAD")
 
 
-async def _write(connection: HTTP1Connection, answer: Answer, *, head: bool) -> None:
+async def _write(connection: HTTP1Connection, answer: Answer, more: Mapping[str, str], *, head: bool) -> None:
     headers = HTTPHeaders({"Content-Type": answer.type, "Content-Length": str(len(answer.body)),
                            "Date": formatdate(usegmt=True), "X-Content-Type-Options": "nosniff",
-                           **answer.headers})  # fmt: skip
+                           **answer.headers, **more})  # fmt: skip
     start = ResponseStartLine("HTTP/1.1", answer.status, HTTPStatus(answer.status).phrase)
     try:
         written = connection.write_headers(start, headers, b"" if head else answer.body)
@@ -163,8 +206,3 @@ def _descriptors() -> int:
         return 1 << 20
     limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return 1 << 20 if limit == resource.RLIM_INFINITY else max(limit - 256, limit // 2)
-
-
-def shown_address(host: str, port: int) -> str:
-    """Return host and port as they stand in a URL."""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -2,31 +2,34 @@
 
 import asyncio
 import contextlib
-import errno
 import gc
 import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from exporter import config as configuration
-from exporter import logs
+from exporter import logs, webconfig
 from exporter.aside import aside
 from exporter.board import Board
 from exporter.collector import NoSettings
 from exporter.config import Config, ConfigError, TargetSettings
 from exporter.endpoints import Endpoints
+from exporter.gate import Gate
+from exporter.greeting import greeting
+from exporter.listening import CannotListenError, Doors
 from exporter.pages import Pages
 from exporter.selfmetrics import Exporter, Telemetry
 from exporter.server import Server
 from exporter.snapshot import reason_of
 from exporter.state import State
+from exporter.webconfig import WebConfig
 
 log = logging.getLogger(__name__)
 
@@ -35,22 +38,13 @@ _DRAIN_SECONDS: Final = 5.5
 _CLOSE_SECONDS: Final = 1.5
 
 
-_LISTEN_REMEDIES: Final = {
-    errno.EADDRINUSE: "Stop what has the address, or choose another: --web.listen-address=127.0.0.1:10421",
-    errno.EADDRNOTAVAIL: "This machine has no such address; choose one of its own, or `:10420` for all of them",
-    errno.EACCES: "Ports below 1024 need a right that this user does not have; choose a higher one",
-}
-
-
-class CannotListenError(Exception):
-    """The listening address cannot be had."""
-
-
 @dataclass(frozen=True, slots=True)
 class Overrides:
     """What the command line says of the configuration; None where it says nothing."""
 
-    listen_address: str | None = None
+    listen_addresses: Sequence[str] | None = None
+    systemd_socket: bool | None = None
+    web_config_file: str | None = None
     enable_lifecycle: bool | None = None
     storage_path: str | None = None
     log_level: str | None = None
@@ -58,9 +52,17 @@ class Overrides:
 
     def onto(self, config: Config) -> Config:
         """Return the configuration with these in place of what the file says."""
+        first, further, systemd_socket = None, None, self.systemd_socket
+        if self.listen_addresses:  # in place of all that the file names
+            first, further = self.listen_addresses[0], tuple(self.listen_addresses[1:])
+            systemd_socket = bool(systemd_socket)
+        web = _replaced(
+            config.web, listen_address=first, listen_addresses=further, systemd_socket=systemd_socket,
+            config_file=self.web_config_file, enable_lifecycle=self.enable_lifecycle,
+        )  # fmt: skip
         return replace(
             config,
-            web=_replaced(config.web, listen_address=self.listen_address, enable_lifecycle=self.enable_lifecycle),
+            web=web,
             storage=_replaced(config.storage, path=self.storage_path),
             log=_replaced(config.log, level=self.log_level, format=self.log_format),
         )
@@ -73,10 +75,17 @@ def _replaced(settings: Any, **given: Any) -> Any:
 def load(path: str | None, overrides: Overrides) -> Config:
     """Return the configuration in force; ConfigError says what is wrong with it."""
     config = overrides.onto(configuration.load(path))
-    problems = [f"--web.{name.replace('_', '-')} {text}" for name, text in config.web.check()]
+    problems = [
+        f"--web.{name.replace('addresses', 'address').replace('_', '-')} {text}" for name, text in config.web.check()
+    ]
     if problems:  # of the command line: the file was checked before
         raise ConfigError(*problems)
     return config
+
+
+def load_web(config: Config) -> WebConfig | None:
+    """Return the web configuration that the configuration names, if any; ConfigError says what is wrong with it."""
+    return webconfig.load(config.web.config_file) if config.web.config_file else None
 
 
 def targets_of(config: Config) -> list[TargetSettings]:
@@ -98,8 +107,10 @@ class Service:
         self.telemetry = Telemetry(self.state)
         self.board = Board(self.telemetry)
         self.pages = Pages()
-        self.endpoints = Endpoints(config.web, self.board, self.pages, self.reload)
-        self.server = Server(self.endpoints, self.telemetry)
+        self.gate = Gate(self.telemetry)
+        self.endpoints = Endpoints(config.web, self.board, self.pages, self.reload, self.gate.knows)
+        self.server = Server(self.endpoints, self.gate, self.telemetry)
+        self.doors = Doors()
         self._reloading = threading.Lock()
 
     def reload(self) -> str:
@@ -120,8 +131,9 @@ class Service:
     def _apply(self, config: Config) -> None:
         for warning in config.warnings:
             log.warning("%s", warning)
-        if config.web.listen_address != self.config.web.listen_address or config.storage != self.config.storage:
-            log.warning("a new web.listen_address or storage.path takes effect at the next start")
+        if _where(config) != _where(self.config):
+            log.warning("what has changed of the listen addresses or of storage.path takes effect at the next start")
+        self.gate.use(config.web.config_file)  # first, as it may be refused
         self.board.apply(targets_of(config))
         logs.setup(config.log.format, config.log.level)
         self.config = config
@@ -135,11 +147,13 @@ class Service:
         """Serve until SIGTERM or SIGINT; SIGHUP reloads."""
         stop = asyncio.Event()
         _handle_signals(stop, self.reload)
-        addresses = self._listen()
+        self.doors.open(self.config.web)
         self._apply(self.config)
-        log.info("listening on %s", ", ".join(addresses))
+        self.server.serve(self.doors.sockets)
+        self.gate.watch()
+        log.info("listening on %s", ", ".join(self.doors.addresses))
         if self.config.log.format == "text":  # else what reads it expects JSON, on standard output as well
-            say(greeting(addresses[0]))
+            say(greeting(self.doors.addresses, self.gate.config))
         _settle_memory()
         await stop.wait()
         log.info("stopping")
@@ -147,16 +161,17 @@ class Service:
         # while the loop is there to be told of rounds that end now
         await asyncio.wrap_future(aside(lambda: self.board.close(_CLOSE_SECONDS)))
 
-    def _listen(self) -> list[str]:
-        try:
-            return self.server.listen(*split_address(self.config.web.listen_address))
-        except OSError as error:
-            remedy = _LISTEN_REMEDIES.get(error.errno or 0, "choose another: --web.listen-address=127.0.0.1:10421")
-            raise CannotListenError(f"{error.strerror or error}\n{remedy}") from error
-
     def close(self) -> None:
-        """Let go of the state."""
+        """Let go of the sockets' names, and of the state."""
+        self.doors.remove()
+        self.gate.close()
         self.state.close()
+
+
+def _where(config: Config) -> tuple[object, ...]:
+    """Return what only a start can change."""
+    web = config.web
+    return web.addresses, web.unix_socket_mode, web.systemd_socket, config.storage
 
 
 def _handle_signals(stop: asyncio.Event, reload: Any) -> None:
@@ -177,37 +192,6 @@ def _settle_memory() -> None:
     gc.set_threshold(50_000, 20, 20)  # a round makes thousands of samples and no cycles: 7% of a page of the host
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Return host and port of a listen address; no host means every interface."""
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
-def reachable(address: str) -> str:
-    """Return an address that Prometheus can be told: of every interface, the name of this machine."""
-    host, port = split_address(address)
-    return f"{socket.gethostname()}:{port}" if host in ("0.0.0.0", "::") else address  # noqa: S104  # compared only
-
-
-def greeting(bound: str) -> str:
-    """Return what a person who has just started it wants to read."""
-    address = reachable(bound)
-    lines = [
-        f"runbook-exporter is at http://{address}/",
-        "",
-        "Have Prometheus scrape it with these lines under scrape_configs: in prometheus.yml:",
-        "",
-        "  - job_name: runbook-exporter",
-        "    scrape_interval: 15s",
-        "    static_configs:",
-        f"      - targets: ['{address}']",
-        "",
-        "  # and for alerts that link to the runbook pages here, in the section global:",
-        f"  #   external_labels: {{runbooks: 'http://{address}/runbooks'}}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
 def say(text: str) -> None:
     """Print the text; where nobody reads standard output any more, go on without it."""
     try:
@@ -224,6 +208,7 @@ def give_up_stdout() -> None:
 def serve(path: str | None, overrides: Overrides) -> int:
     """Run the service; return the exit code: 0 after a stop, 1 where it could not start, 2 for a bad configuration."""
     config = load(path, overrides)
+    load_web(config)  # before anything is begun, as it may be refused
     logs.setup(config.log.format, config.log.level)
     _raise_descriptor_limit()
     service = Service(path, overrides, config)
@@ -232,7 +217,7 @@ def serve(path: str | None, overrides: Overrides) -> int:
     except KeyboardInterrupt:
         pass
     except CannotListenError as error:
-        print(f"cannot listen on {config.web.listen_address}: {error}", file=sys.stderr)
+        print(f"cannot listen on {error}", file=sys.stderr)
         return 1
     finally:
         service.close()
