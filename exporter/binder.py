@@ -31,7 +31,12 @@ def bind(source: Source, model: type[Any], node: Node, path: str) -> Any:
 def check(source: Source, bound: Any, node: Node, path: str) -> None:
     """Note what the model's own `check` finds, each at the line of the key that it names."""
     find: Callable[[], Iterable[tuple[str, str]]] = getattr(bound, "check", tuple)
-    for where, text in find():
+    note(source, find(), node, path)
+
+
+def note(source: Source, problems: Iterable[tuple[str, str]], node: Node, path: str) -> None:
+    """Note problems, each at the line of the key that it names."""
+    for where, text in problems:
         source.problem(_line_of(node, where), below(path, where), text)
 
 

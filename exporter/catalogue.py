@@ -1,7 +1,6 @@
 """The catalogue of metrics: every declaration, for `metrics`, `explain` and docs/metrics.md."""
 
 import difflib
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from exporter import selfmetrics
 from exporter.collector import Collector, find, kinds
 from exporter.config import HOST_COLLECTOR
-from exporter.metric import CATALOGUE, Metric, Pattern
+from exporter.metric import CATALOGUE, Metric, Pattern, covers
 
 Declared = Metric | Pattern
 
@@ -62,13 +61,6 @@ def find_metric(name: str, metrics: dict[str, list[Declared]]) -> tuple[str, Dec
         pair for pair in everything if covers(pair[1], name)
     ]
     return max(found, key=lambda pair: len(pair[1].name), default=None)  # of patterns the closest
-
-
-def covers(metric: Declared, series: str) -> bool:
-    """Return whether the series of this name are the metric's."""
-    stem = re.escape(metric.name).replace(r"\*", "[a-zA-Z0-9_]+")
-    suffix = "_(bucket|sum|count)" if metric.kind == "histogram" else ""
-    return re.fullmatch(stem + suffix, series) is not None
 
 
 def nearest(name: str, metrics: dict[str, list[Declared]], more: Iterable[str] = ()) -> list[str]:

@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from exporter import configdoc
-from exporter.binder import bind, bind_keys, check, entries_of, unknown
+from exporter.binder import bind, bind_keys, check, entries_of, note, unknown
 from exporter.collector import Collector, find, kinds
+from exporter.mappingclash import clashes
 from exporter.models import Config, HostTarget, LogSettings, StorageSettings, TargetSettings, WebSettings
 from exporter.setting import Key, keys
 from exporter.source import Source, below, nearest, one_of, short, text_of
 from exporter.yamltree import MAX_BYTES, BrokenError, Map, Node, Scalar, is_null, parse
 
 __all__ = [
-    "Config", "ConfigError", "HostTarget", "LogSettings", "StorageSettings", "TargetSettings", "WebSettings", "load",
-    "redacted", "reference",
+    "Config", "ConfigError", "HostTarget", "LogSettings", "StorageSettings", "TargetSettings", "WebSettings",
+    "content_of", "load", "redacted", "reference",
 ]  # fmt: skip
 
 HOST_COLLECTOR: Final = "system"
@@ -62,7 +63,7 @@ def load(path: str | None) -> Config:
     """Return the configuration in a file, or every default without one; ConfigError tells all that is wrong."""
     if path is None:
         return read(unconfigured(os.environ), "the environment", INSTALLED, os.environ)
-    return read(_file(path), path, INSTALLED, os.environ)
+    return read(content_of(path), path, INSTALLED, os.environ)
 
 
 def unconfigured(environ: Mapping[str, str]) -> bytes | None:
@@ -72,7 +73,8 @@ def unconfigured(environ: Mapping[str, str]) -> bytes | None:
     return b"targets: {postgres: {collector: postgres, url: '${DATABASE_URL}'}}"
 
 
-def _file(path: str) -> bytes:
+def content_of(path: str) -> bytes:
+    """Return the bytes of a configuration file; ConfigError where there is none to be had."""
     try:
         with open(path, "rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -146,7 +148,15 @@ def _bind_targets(source: Source, node: Node, collectors: Collectors) -> tuple[T
             common = keys(TargetSettings, configdoc.NOT_KEYS)
             known = {key: entry for key, entry in target.entries.items() if key in common}
             bind_keys(source, common, Map(known, target.line), path)
+    _check_together(source, node, [target for target in bound if target is not None])
     return tuple(bound)
+
+
+def _check_together(source: Source, node: Node, targets: list[TargetSettings]) -> None:
+    """Note metrics of the configuration's own that cannot stand beside each other, or beside this program's."""
+    entries = entries_of(source, node, "targets") if targets else {}
+    for name, where, text in clashes((target.name, target.settings) for target in targets):
+        note(source, [(where, text)], entries[name][1], below("targets", name))
 
 
 def _check_name(source: Source, line: int, path: str, name: str) -> None:
@@ -214,4 +224,6 @@ def _bind_target(
     target = model(name=name, collector=kind, settings=settings, **values)
     check(source, settings, node, path)
     check(source, target, node, path)
+    if hasattr(settings, "check_in"):  # what depends on the times of the target
+        note(source, settings.check_in(target), node, path)
     return target

@@ -157,7 +157,7 @@ def example(collectors: Mapping[str, Documented]) -> str:
 
 def snippet(kind: str, own: Mapping[str, Key]) -> str:
     """Return the least that a target of this kind needs, to stand below `targets:`."""
-    needed = "".join(f"    {key.name}: {key.example}\n" for key in own.values() if key.required)
+    needed = "".join(f"    {key.name}: {key.example}\n" for key in own.values() if key.required or key.shown)
     return f"  my-{kind}:\n    collector: {kind}\n{needed}"
 
 

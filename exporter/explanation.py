@@ -7,6 +7,7 @@ from typing import Final
 
 from exporter import alerts, catalogue, pack
 from exporter.catalogue import Declared
+from exporter.metric import covers
 from exporter.pack import Pack, Rule, Signal
 
 Fields = Iterable[tuple[str, str]]
@@ -42,7 +43,7 @@ class Explainer:
         found = catalogue.find_metric(name, self._metrics)
         if found is None:
             return None
-        names = {known for _, _, names in self._users for known in names if catalogue.covers(found[1], known)}
+        names = {known for _, _, names in self._users for known in names if covers(found[1], known)}
         return catalogue.explain(*found, name) + _lines(self._using(names))
 
     def nearest(self, name: str) -> list[str]:

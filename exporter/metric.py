@@ -275,3 +275,15 @@ def pattern(name: str, kind: Kind, help: str, *, unit: str = "", labels: Sequenc
     declared = Pattern(name, kind, help, unit=unit, labels=labels, source=source)
     CATALOGUE[name] = declared
     return declared
+
+
+def covers(declared: Metric | Pattern, name: str) -> bool:
+    """Return whether the series of this name are the declared metric's."""
+    stem = re.escape(declared.name).replace(r"\*", "[a-zA-Z0-9_]+")
+    suffix = "_(bucket|sum|count)" if declared.kind == "histogram" else ""
+    return re.fullmatch(stem + suffix, name) is not None
+
+
+def is_declared(name: str) -> bool:
+    """Return whether a name, or the series of that name, is taken by a metric of this program."""
+    return name in CATALOGUE or any(covers(declared, name) for declared in list(CATALOGUE.values()))

@@ -40,12 +40,13 @@ _NAMES: Final[dict[Any, str]] = {
 }  # fmt: skip
 
 
-def setting(default: Any = REQUIRED, *, help: str, example: str = "") -> Any:
+def setting(default: Any = REQUIRED, *, help: str, example: str = "", shown: bool = False) -> Any:
     """Return a dataclass field with its documentation; without a default the setting is required.
 
-    `example` is YAML, as it would stand after the key; a required setting needs one.
+    `example` is YAML, as it would stand after the key; a required setting needs one, and one that is `shown`: of
+    several ways to say something, the one that the example of the whole has.
     """
-    metadata = {"help": help, "example": example}
+    metadata = {"help": help, "example": example, "shown": shown}
     if default is REQUIRED:
         return dataclasses.field(metadata=metadata)
     if callable(default) or isinstance(default, list | dict):
@@ -63,6 +64,7 @@ class Key:
     default: Any
     help: str
     example: str
+    shown: bool = False
 
     @property
     def required(self) -> bool:
@@ -95,8 +97,8 @@ def _key(model: type[Any], field: "dataclasses.Field[Any]", kind: Any) -> Key:
         raise TypeError(f"{name} needs setting(..., help=...)")
     if (problem := unsupported(kind)) is not None:
         raise TypeError(f"{name}: settings cannot be of the type {problem}")
-    key = Key(field.name, kind, _default(field), metadata["help"], metadata["example"])
-    if key.required and not key.example:
+    key = Key(field.name, kind, _default(field), metadata["help"], metadata["example"], metadata["shown"])
+    if (key.required or key.shown) and not key.example:
         raise TypeError(f"{name} is required, so it needs an example")
     return key
 

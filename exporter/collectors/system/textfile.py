@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from exporter.collector import NotApplicable, Trouble, read
 from exporter.collectors.system.host import Host
 from exporter.collectors.system.textformat import Family, parse
-from exporter.metric import CATALOGUE, Kind, Metric, Pattern, Sample, Samples, gauge
+from exporter.metric import CATALOGUE, Kind, Metric, Sample, Samples, gauge, is_declared
 from exporter.patience import NoAnswer
 
 _SOURCE = "the *.prom files of textfile_directory"
@@ -134,7 +134,7 @@ class _Page:
                 owner = self._owners.get(name, family)
                 if (owner.name, owner.kind) != (family.name, family.kind):
                     return f"{name} is a part of the {owner.kind} {owner.name} in another file"
-                if _is_declared(name):
+                if is_declared(name):
                     return f"{name} is a metric of this program"
             if family.name in self.families and self.families[family.name].series.keys() & family.series.keys():
                 return f"another file has the same series of {family.name}"
@@ -218,16 +218,3 @@ def _understand(path: str, file: _File) -> None:
         file.families = families
     except ValueError as error:
         file.reason = str(error)
-
-
-def _is_declared(name: str) -> bool:
-    if name in CATALOGUE:
-        return True
-    for declared in CATALOGUE.values():
-        if isinstance(declared, Pattern):
-            before, _, after = declared.name.partition("*")
-            if name.startswith(before) and name.endswith(after):
-                return True
-        elif declared.kind == "histogram" and name in Family(declared.name, declared.kind).names():
-            return True
-    return False

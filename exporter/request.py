@@ -1,0 +1,119 @@
+"""What an HTTP request can be told in the configuration, and the request made of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from exporter.fetch import Cancel, Reply, basic, fetch
+from exporter.models import Problems
+from exporter.setting import Bytes, FilePath, Secret, SecretURL, setting
+
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OWN_HEADERS: Final = ("host", "content-length", "transfer-encoding", "connection")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSettings:
+    """An HTTP request, with its credentials, and what it may cost."""
+
+    url: SecretURL | None = setting(
+        None,
+        help="The address that is asked, http:// or https://.",
+        example="http://127.0.0.1:8000/api/status",
+        shown=True,
+    )
+    method: Literal["GET", "POST"] = setting("GET", help="How it is asked.")
+    body: str = setting(
+        "", help="What a POST sends; as application/json, unless a header says otherwise.", example='{"query": "jobs"}'
+    )
+    headers: Mapping[str, Secret] = setting(
+        {}, help="Headers to send, their values kept secret.", example='{X-API-Key: "${API_KEY}"}'
+    )
+    bearer_token: Secret | None = setting(None, help="A token, sent as `Authorization: Bearer`.", example='"${TOKEN}"')
+    username: str = setting("", help="The user of basic authentication.", example="monitor")
+    password: Secret | None = setting(None, help="The password of that user.", example='"${API_PASSWORD}"')
+    ca_file: FilePath = setting(
+        "", help="Authorities to trust for this server, as PEM, instead of the system's.", example="/etc/ssl/our-ca.pem"
+    )
+    client_cert: FilePath = setting("", help="A client certificate to show, as PEM.", example="/etc/ssl/client.pem")
+    client_key: FilePath = setting("", help="Its key, as PEM without a passphrase.", example="/etc/ssl/client.key")
+    insecure_skip_verify: bool = setting(
+        False, help="Whether any certificate of the server is taken; who can answer in its place then can lie."
+    )
+    max_bytes: Bytes = setting(4 << 20, help="How large an answer may be, decompressed.")
+
+    def check(self) -> Problems:
+        """Find an address that is none, and settings that contradict each other."""
+        if self.url is not None:
+            yield from _check_url(self.url.reveal())
+        yield from _check_headers(self)
+        if bool(self.client_cert) != bool(self.client_key):
+            yield "client_cert" if self.client_cert else "client_key", "stands alone; expected both files"
+        if self.insecure_skip_verify and self.ca_file:
+            yield "ca_file", "is not looked at with insecure_skip_verify; expected only one of them"
+        if self.body and self.method == "GET":
+            yield "body", "is not sent by a GET; expected `method: POST` beside it"
+        if not 1 <= self.max_bytes <= 64 << 20:
+            yield "max_bytes", "is more than can be held, or nothing; expected 1 to 64MiB"
+
+    def ask(self, timeout: float, accept: str, cancel: Cancel | None = None) -> Reply:
+        """Return the answer to the request; Trouble where none came within bounds."""
+        url = self.url.reveal() if self.url is not None else ""
+        body = self.body.encode() if self.method == "POST" else None
+        given = {name.title(): secret.reveal() for name, secret in self.headers.items()}
+        kind = {"Content-Type": "application/json"} if body else {}
+        return fetch(
+            url,
+            timeout=timeout,
+            most=self.max_bytes,
+            headers={"Accept": accept, **kind, **self._credentials(), **given},
+            method=self.method,
+            body=body,
+            verify=False if self.insecure_skip_verify else self.ca_file or True,
+            cert=(self.client_cert, self.client_key) if self.client_cert else None,
+            cancel=cancel,
+        )
+
+    def _credentials(self) -> dict[str, str]:
+        if self.bearer_token is not None:
+            return {"Authorization": f"Bearer {self.bearer_token.reveal()}"}
+        if self.password is not None:
+            return {"Authorization": basic(self.username, self.password.reveal())}
+        return {}
+
+
+def _check_url(url: str) -> Problems:
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or not url.isprintable() or " " in url:
+        yield "url", "is no address; expected http://HOST:PORT/PATH or https://HOST/PATH"
+
+
+def _check_headers(request: RequestSettings) -> Problems:
+    for name, secret in request.headers.items():
+        if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
+            yield f"headers.{name}", "is no header that can be given; expected a name such as X-API-Key"
+        elif not _sendable(secret):
+            yield f"headers.{name}", "holds a character that a header cannot; expected printable ASCII"
+    ways = [request.bearer_token is not None, request.password is not None]
+    ways += [any(name.lower() == "authorization" for name in request.headers), _has_user(request.url)]
+    if sum(ways) > 1:
+        place = "bearer_token" if request.bearer_token is not None else "password"
+        yield place, "is not the only way to say who asks; expected one of bearer_token, password, a header, the url"
+    if bool(request.username) != (request.password is not None):
+        yield "username" if request.username else "password", "stands alone; expected username and password"
+    if request.bearer_token is not None and not _sendable(request.bearer_token):
+        yield "bearer_token", "holds a character that a header cannot; expected printable ASCII"
+
+
+def _sendable(secret: Secret) -> bool:
+    return secret.reveal().isascii() and secret.reveal().isprintable()
+
+
+def _has_user(url: SecretURL | None) -> bool:
+    return url is not None and "@" in url.reveal().partition("://")[2].partition("/")[0]
