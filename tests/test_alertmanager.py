@@ -133,6 +133,7 @@ BACKUP = {"alertname": "TransactionLogBackupOverdue", "severity": "critical", "p
 FAILING = {"alertname": "CollectorFailing", "severity": "warning", "priority": "P2", "collector": "postgres"}
 DAMAGED = {"alertname": "PostgreSQLChecksumFailure", "severity": "critical", "priority": "P0"}
 CPU = {"alertname": "HighCPUUsage", "severity": "warning", "priority": "P2"}
+OVERDUE = {"alertname": "IncidentResponseOverdue"}
 ENDPOINT = {"alertname": "AnyPriority"}
 CRITICAL, WARNING, INFO = ({"severity": severity} for severity in ("critical", "warning", "info"))
 
@@ -165,6 +166,8 @@ CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
     ("a warning comes before what is for information", [ENDPOINT | SHOP | WARNING], [ENDPOINT | SHOP | INFO]),
     ("another target's is its own", [ENDPOINT | SHOP | CRITICAL, ENDPOINT | CRM | WARNING], []),
     ("another alert is its own", [ENDPOINT | SHOP | CRITICAL, CPU | SHOP], []),
+    ("one incident that is overdue says nothing of another",
+     [OVERDUE | SHOP | CRITICAL | {"incident": "PostgreSQLDown"}, OVERDUE | SHOP | WARNING | {"incident": "Slow"}], []),
     ("on a host, which has no target when all is scraped at once",
      [ENDPOINT | HERE | CRITICAL, ENDPOINT | THERE | WARNING], [ENDPOINT | HERE | WARNING]),
 ]  # fmt: skip
@@ -208,5 +211,5 @@ def test_every_label_in_equal_is_on_both_sides() -> None:
     for rule in CONFIG["inhibit_rules"]:
         assert {"job", "instance"} <= set(rule["equal"]) <= {"alertname", "job", "instance", "target"}
         names = [matcher for side in ("source_matchers", "target_matchers") for matcher in rule[side]]
-        of_targets = all("PostgreSQL" in name or "severity" in name for name in names)
+        of_targets = all(re.search("PostgreSQL|severity|Incident", name) for name in names)
         assert ("target" in rule["equal"]) == of_targets
