@@ -1,0 +1,127 @@
+"""Walks through real folders, and the page of what they found, as the tests of the collector `path` ask for them."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from exporter import config
+from exporter.collector import NotApplicable, Trouble
+from exporter.collectors.path import Path as PathCollector
+from exporter.collectors.path.looks import Looks
+from exporter.collectors.path.settings import PathsSettings
+from exporter.collectors.path.walk import Walk
+from exporter.exposition import render
+from exporter.patience import Patience
+from exporter.toil import Changes
+from tests.engine import series_of
+from tests.support import until
+
+Entries = dict[str, Any]
+
+
+def settings_of(paths: Mapping[str, Mapping[str, Any]], **more: Any) -> PathsSettings:
+    """Return the settings of a target with these paths, as the configuration would give them."""
+    text = yaml.safe_dump({"targets": {"it": {"collector": "path", "paths": dict(paths), **more}}})
+    found = config.read(text.encode(), str(Path("config.yml")), config.INSTALLED, {}).targets[0].settings
+    assert isinstance(found, PathsSettings)
+    return found
+
+
+class Walking:
+    """A toil at work in a thread; what it tells is kept in `entries`."""
+
+    def __init__(self, settings: PathsSettings, entries: Entries) -> None:
+        self.entries = entries
+        self.ready = threading.Event()
+        self.accounts: list[Changes] = []
+        self._stop = threading.Event()
+        self._failed: list[BaseException] = []
+        self._thread = threading.Thread(target=self._work, args=(Walk(settings, dict(entries)),), daemon=True)
+        self._thread.start()
+
+    def _work(self, toil: Walk) -> None:
+        try:
+            toil.run(self._stop, self._tell, self.ready.set)
+        except BaseException as error:  # noqa: BLE001  # raised in the test's own thread
+            self._failed.append(error)
+
+    def _tell(self, changes: Changes) -> None:
+        self.accounts.append(changes)
+        for key, value in changes.items():
+            if value is None:
+                self.entries.pop(key, None)
+            else:
+                self.entries[key] = value
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+        if self._failed:
+            raise self._failed[0]
+
+
+@contextmanager
+def walking(settings: PathsSettings, entries: Entries | None = None) -> Iterator[Walking]:
+    """Have the toil of these settings work for as long as the block lasts."""
+    work = Walking(settings, {} if entries is None else entries)
+    try:
+        yield work
+    finally:
+        work.stop()
+
+
+def walked(settings: PathsSettings, entries: Entries | None = None) -> Entries:
+    """Return what the toil tells until each path was walked once."""
+    with walking(settings, entries) as work:
+        until(work.ready.is_set, 20)
+    return work.entries
+
+
+@contextmanager
+def looking(settings: PathsSettings, entries: Entries | None = None, timeout: float = 5.0) -> Iterator[Looks]:
+    """Make one round of quick looks."""
+    patience = Patience(timeout)
+    try:
+        yield Looks(settings, patience, entries or {})
+    finally:
+        patience.close()
+
+
+def page(settings: PathsSettings, entries: Entries) -> dict[str, str]:
+    """Return the values of a page by series, without those of reads that fail."""
+    with looking(settings, entries) as looks:
+        samples = []
+        for one in PathCollector.declared_reads().values():
+            with suppress(Trouble):
+                samples.extend([sample for sample in one.function(looks) if sample is not None])
+    return series_of(render(samples))
+
+
+def said(settings: PathsSettings, entries: Entries, read: str) -> tuple[str, str]:
+    """Return why a read fails, and what to do about it."""
+    with looking(settings, entries) as looks:
+        function: Callable[[Looks], Any] = PathCollector.declared_reads()[read].function
+        try:
+            list(function(looks))
+        except NotApplicable as answer:
+            return f"skipped: {answer}", answer.fix
+        except Trouble as trouble:
+            return str(trouble), trouble.fix
+    return "", ""
+
+
+def seen(paths: Mapping[str, Mapping[str, Any]], **more: Any) -> dict[str, str]:
+    """Walk these paths once; return the page."""
+    settings = settings_of(paths, **more)
+    return page(settings, walked(settings))
+
+
+def of(name: str, role: str = "other", **more: str) -> Callable[[str], str]:
+    """Return what makes the series of a path from the rest of a metric's name."""
+    labels = ",".join(f'{label}="{value}"' for label, value in {"path": name, "role": role, **more}.items())
+    return lambda metric: f"runbook_path_{metric}{{{labels}}}"
