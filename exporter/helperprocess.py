@@ -49,7 +49,8 @@ class Work(threading.Thread):
             reason, fix = str(error) or type(error).__name__, getattr(error, "fix", "")
             if type(error).__name__ != "Trouble":
                 reason = f"{type(error).__name__}: {error}"
-        self._channel.say(self._number, ended=True, reason=reason, fix=fix)
+        with contextlib.suppress(OSError):  # the exporter is no more
+            self._channel.say(self._number, ended=True, reason=reason, fix=fix)
 
     def _toil(self) -> Toil:
         module, _, name = self._order["toil"].partition(":")

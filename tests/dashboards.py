@@ -64,7 +64,7 @@ def annotation_queries(area: str) -> Iterator[Asked]:
 
 def substituted(expr: str, rate_interval: str = "1m") -> str:
     """Return the expression as Grafana sends it while `All` is chosen everywhere."""
-    ready = expr.replace("$__rate_interval", rate_interval)
+    ready = expr.replace("$__rate_interval", rate_interval).replace("$__range", "1h")
     for name, value in _chosen().items():
         ready = re.sub(rf"\${name}\b", value, ready)
     assert "$" not in ready, expr

@@ -50,7 +50,7 @@ class One:
 def one(kind: str, settings: str, state: Path | None = None) -> Iterator[One]:
     """Configure one target of this kind, `settings` being the lines of YAML below its name; let go of it at the end.
 
-    Its watch or toil listens from the beginning; what must outlive a restart is kept in the directory `state`, if given.
+    Its watch or toil listens from the beginning; what outlives a restart is kept in the directory `state`, if given.
     """
     lines = "".join(f"    {line}\n" for line in settings.strip().splitlines())
     text = f"targets:\n  it:\n    collector: {kind}\n{lines}"

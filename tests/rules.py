@@ -111,8 +111,10 @@ def known(name: str) -> Known | None:
     if found is None:
         return None
     metric = found[1]
-    kind = "counter" if name in COUNTED_BY_THE_KERNEL else metric.kind
-    return Known(kind, SCRAPED | frozenset(metric.labels), _intervals().get(metric.name, 0.0))
+    part = name.removeprefix(metric.name) if metric.kind == "histogram" else ""
+    kind = "counter" if part or name in COUNTED_BY_THE_KERNEL else metric.kind
+    has = SCRAPED | frozenset(metric.labels) | (frozenset({"le"}) if part == "_bucket" else frozenset())
+    return Known(kind, has, _intervals().get(metric.name, 0.0))
 
 
 @cache

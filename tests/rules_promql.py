@@ -12,6 +12,7 @@ from tests.rules import SCRAPE_INTERVAL, SCRAPED, Known, Rule, known
 SET_OPERATORS: Final = frozenset({"and", "or", "unless"})
 COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">="})
 FOR_COUNTERS: Final = frozenset({"rate", "increase", "resets"})
+ASK_HOW_OFTEN: Final = frozenset({"changes", "count_over_time"})  # and not how much
 FOR_GAUGES: Final = frozenset({"deriv", "delta", "idelta", "predict_linear", "holt_winters"})
 SCRAPES_IN_A_WINDOW: Final = 4
 
@@ -87,7 +88,12 @@ def labels_of(node: Any, context: Context) -> frozenset[str]:
         return _aggregated(inner, context)
     if isinstance(inner, promql.BinaryExpr):
         return _combined(inner, context)
-    return frozenset().union(*(labels_of(child, context) for child in children(inner)))
+    made = frozenset({inner.args[1].val}) if _makes_a_label(inner) else frozenset()
+    return made.union(*(labels_of(child, context) for child in children(inner)))
+
+
+def _makes_a_label(node: Any) -> bool:
+    return isinstance(node, promql.Call) and node.func.name in ("label_replace", "label_join")
 
 
 def _aggregated(node: Any, context: Context) -> frozenset[str]:
@@ -170,7 +176,7 @@ def counters_are_rated(rule: Rule, context: Context) -> Iterator[str]:
 def _misuse_of_a_counter(selector: Any, above: tuple[Any, ...], functions: set[str]) -> Iterator[str]:
     if functions & FOR_GAUGES:
         yield f"{selector.name} is a counter, and {functions & FOR_GAUGES} are for gauges"
-    elif not functions & {*FOR_COUNTERS, "changes"} and not _is_counted(above) and not _is_born(selector, above):
+    elif not functions & (FOR_COUNTERS | ASK_HOW_OFTEN) and not _is_counted(above) and not _is_born(selector, above):
         yield f"{selector.name} is a counter that nothing takes the rate or the increase of"
 
 

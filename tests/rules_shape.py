@@ -102,7 +102,7 @@ def descriptions_tell_the_value(rule: Rule, context: Context) -> Iterator[str]:
 
 
 def _labels_of_alert(rule: Rule, context: Context) -> frozenset[str]:
-    return labels_of(rule.node, context) | frozenset(rule.labels) | SCRAPED
+    return labels_of(rule.node, context) | SCRAPED  # the rule's own labels are not there for its texts
 
 
 def an_alert_has_a_runbook(rule: Rule, context: Context) -> Iterator[str]:

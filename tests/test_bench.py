@@ -69,9 +69,20 @@ def test_process_groups_are_measured(run: tuple[str, dict[str, Any]]) -> None:
         assert all(side["series"] > 10 and side["cpu_ms"] > 0 for side in sides.values())
 
 
+def test_the_helper_is_measured_while_a_log_bursts_and_a_tree_is_walked(run: tuple[str, dict[str, Any]]) -> None:
+    _, figures = run
+    for work in (figures["burst"], figures["walk"]):
+        assert work["seconds"] > 0
+        assert work["helper_cpu_s"] > 0
+        assert 0 < work["rest_p50_ms"] <= work["rest_p99_ms"]
+        assert 0 < work["p50_ms"] <= work["p99_ms"]
+    assert figures["burst"]["lines"] == 20_000
+    assert figures["walk"]["files"] == 2_000
+
+
 def test_the_report_shows_each_goal_and_whether_it_is_met(run: tuple[str, dict[str, Any]]) -> None:
     report, figures = run
-    assert len(figures["goals"]) == 13
+    assert len(figures["goals"]) == 15
     for goal in figures["goals"]:
         row = next(line for line in report.splitlines() if line.startswith(f"| {goal['name']} |"))
         assert row.endswith({True: "| met |", False: "| MISSED |", None: "| - |"}[goal["met"]])

@@ -1,13 +1,20 @@
 """Every query of every dashboard is asked of a real Prometheus over live servers, and gives data."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests import dashboards
+from tests.accesslogs import busy as busy_site
+from tests.accesslogs import nginx
 from tests.alerting import Way, whole_way
+from tests.graphics import Driver
+from tests.incidents import Server, alertmanager
 from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
 from tests.process import free_port
 from tests.support import until
@@ -18,15 +25,18 @@ EMPTY: dict[str, str] = {
     "runbook:process_cpu_throttled": "nothing runs in a control group with a quota there; the fixtures of groups do",
     "runbook:postgres_sequential_rows": "there only where a large table is read from end to end again and again",
     "runbook:postgres_unused_index": "there only where an index of many megabytes has not been used for weeks",
+    "runbook:exporter_web_config_reload": "the exporter there has no web configuration; those of test_web_reload.py do",
+    "runbook:path_until_full": "there only where little room is left, and less by the hour",
     'timestamp_seconds{job=~".+", instance=~".+", target=~".+"} * 1000 and': "no read that once worked fails there",
 }
 
 
 @contextmanager
-def busy(cluster: Cluster) -> Iterator[None]:
-    """Have an application at work: it writes, reads by index and whole tables, sorts on disk, waits for a lock."""
+def busy(cluster: Cluster, log: Path) -> Iterator[None]:
+    """Have an application at work: it writes, reads by index and whole tables, sorts on disk, waits, logs."""
     stop = threading.Event()
     threads = [threading.Thread(target=work, args=(cluster, stop)) for work in (_write, _wait)]
+    threads.append(threading.Thread(target=_log, args=(log, stop)))
     for thread in threads:
         thread.start()
     try:
@@ -60,6 +70,16 @@ def _wait(cluster: Cluster, stop: threading.Event) -> None:
         waiting.join()
 
 
+def _log(path: Path, stop: threading.Event) -> None:
+    """Log errors and events of all kinds, and the runs of a job that fails every other time."""
+    with path.open("a", encoding="utf-8", buffering=1) as file:
+        while not stop.wait(0.2):
+            for text in ("INFO import started", "ERROR import failed", "INFO import started", "INFO import done",
+                         "ERROR SCRAPE_001 no names", "WARNING failed login for root", "CRITICAL out of memory",
+                         "INFO GET /?q=<script>alert(1)</script>"):  # fmt: skip
+                file.write(f"{datetime.now(UTC).isoformat()} {text}\n")
+
+
 def _prepare(primary: Cluster) -> None:
     primary.sql("CREATE DATABASE app")
     primary.sql("CREATE EXTENSION pg_stat_statements")
@@ -78,7 +98,18 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
         "shared_preload_libraries": "pg_stat_statements", "archive_mode": "on", "archive_command": "true",
         "autovacuum": "on", "autovacuum_naptime": "1s",
     }  # fmt: skip
-    with server(NEWEST, loaded) as primary, standby_of(primary) as standby:
+    driver = Driver(tmp_path_factory.mktemp("graphics"))
+    web = tmp_path_factory.mktemp("web")
+    status = tmp_path_factory.mktemp("json") / "status.json"
+    status.write_text('{"queue": {"length": 3}}', encoding="utf-8")
+    tree = _tree(tmp_path_factory.mktemp("tree"))
+    with (
+        server(NEWEST, loaded) as primary,
+        standby_of(primary) as standby,
+        alertmanager(tmp_path_factory.mktemp("alerts"), "--cluster.listen-address=127.0.0.1:0") as alerts,
+        nginx(web) as site,
+    ):
+        _fire(alerts)
         _prepare(primary)
         url = monitor(primary)
         until(lambda: standby.sql("SELECT 1 FROM pg_roles WHERE rolname = 'monitor'"), 20)
@@ -95,12 +126,62 @@ targets:
     groups:
       tests: {{name: {_own_name()}, memory_limit: 8GiB, cpu_limit: 2, open_files_limit: 65536}}
       database: {{name: postgres}}
+  alerts: {{collector: alertmanager, url: {alerts.url}, max_age: 500ms}}
+  requests: {{collector: log, max_age: 500ms, logs: {{proxy: {{files: [{web}/timed.log], format: nginx_timed}}}}}}
+  journal:
+    collector: log
+    max_age: 500ms
+    logs: {{app: {{files: [{tree}/journal.log]}}}}
+    jobs: {{import: {{started: import started, finished: import done, failed: import failed}}}}
+  status:
+    collector: json
+    file: {status}
+    max_age: 500ms
+    metrics: [{{name: app_queue_jobs, help: Jobs., value: queue.length}}]
+  files:
+    collector: path
+    max_age: 500ms
+    walk_interval: 1s
+    paths:
+      outputs: {{path: {tree}/out, role: output, user: nobody, copy: {tree}/none, budget: 1kB}}
+      database: {{path: {tree}/out/a, role: database, owner: nobody}}
+      log: {{path: {tree}/logs/app.log, role: log}}
+      daily: {{path: {tree}/logs/app.log, role: log, rotate_interval: 1d}}
+      temp: {{path: {tree}, role: temp}}
+      store: {{path: {tree}/none, role: store}}
+  checks:
+    collector: command
+    interval: 2s
+    max_age: 1s
+    timeout: 2s
+    commands:
+      migrations: {{command: ['true'], role: migrations}}
+      video: {{command: ['false'], role: pipeline_test}}
+    prerequisites: {{python: {{}}, tool: {{command: [no-such-program]}}}}
+  graphics: {{collector: gpu, command: [{driver.path}], timeout: 1s, interval: 2s, max_age: 1s}}
 """
-        with busy(primary), whole_way(tmp_path_factory.mktemp("way"), config) as running:
+        journal, place = tree / "journal.log", tmp_path_factory.mktemp("way")
+        with busy(primary, journal), busy_site(site), whole_way(place, config) as running:
             # tables and statements are read once a minute, and a rate needs two of them
             read = 'runbook_exporter_read_last_success_timestamp_seconds{read="tables", target="orders-db"}'
             until(lambda: running.prometheus.query(f"changes({read}[2m]) > 0"), 90)
             yield running
+
+
+def _tree(folder: Path) -> Path:
+    """Make folders with a file each, and a log that was rotated once."""
+    for name in ("out/a", "logs/app.log", "logs/app.log.1"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x\n", encoding="utf-8")
+    return folder
+
+
+def _fire(alerts: Server) -> None:
+    """Have one incident of each priority, long overdue, and one that somebody has answered."""
+    for priority in ("P0", "P1", "P2", "P3"):
+        alerts.fire(f"Incident{priority}", time.time() - 2 * 86400, priority=priority)
+    alerts.fire("Answered", time.time(), priority="P2")
+    alerts.silence("Answered")
 
 
 def _own_name() -> str:

@@ -29,6 +29,7 @@ PROMETHEUS: Final = {
 DELIVERY: Final = {"alertmanager_notifications_failed_total": {"integration"},
                    "prometheus_rule_evaluation_failures_total": {"rule_group"}}  # fmt: skip
 STANDING: Final = {"job", "instance", "target"}
+MADE: Final = re.compile(r'[})], "(\w+)", "')  # what label_replace() and label_join() add
 BY_VARIABLES: Final = {"job": "$job", "instance": "$instance"}
 
 
@@ -67,7 +68,7 @@ class Reading:
 
 def selectors(expr: str) -> list[Selected]:
     reading = Reading()
-    parsed = promql_parser.parse(expr.replace("$__rate_interval", "1m"))
+    parsed = promql_parser.parse(expr.replace("$__rate_interval", "1m").replace("$__range", "1h"))
     promql_parser.walk(parsed, reading.enter, reading.leave)
     return reading.selected
 
@@ -85,10 +86,11 @@ def labels_of(name: str) -> set[str]:
     if name in PROMETHEUS or name in DELIVERY:
         return {**PROMETHEUS, **DELIVERY}[name] | STANDING
     if name in PACK.signals:
-        return {label for metric in PACK.metrics(name) for label in labels_of(metric)}
+        made = {label for one in PACK.signals[name] for label in MADE.findall(one.expression)}
+        return made | {label for metric in PACK.metrics(name) for label in labels_of(metric)}
     found = catalogue.find_metric(name, CATALOGUE)
     assert found, f"{name} is in no catalogue"
-    return {*found[1].labels, *STANDING}
+    return {*found[1].labels, *STANDING} | ({"le"} if found[1].kind == "histogram" else set())
 
 
 def always_has_a_target(name: str) -> bool:
@@ -136,14 +138,17 @@ def test_counters_are_asked_for_their_rate_and_nothing_else_is(area: str) -> Non
                 assert selected.ranged, one
                 assert selected.function in ("rate", "increase"), one
             elif selected.function in ("rate", "increase") and selected.ranged:
-                assert kind == "untyped", one
+                assert kind in ("untyped", "histogram"), one
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_every_range_follows_the_scrape_interval(area: str) -> None:
+def test_every_range_follows_the_scrape_interval_or_is_all_that_is_shown(area: str) -> None:
     for one in everything(area):
-        brackets = re.findall(r"\[[^\]]*\]", re.sub(r'"[^"]*"', '""', one.expr))
-        assert set(brackets) <= {"[$__rate_interval]"}, one
+        bare = re.sub(r'"[^"]*"', '""', one.expr)
+        brackets = re.findall(r"\[[^\]]*\]", bare)
+        assert set(brackets) <= {"[$__rate_interval]", "[$__range]"}, one
+        of_all_shown = len(re.findall(r"\bincrease\([^\[]*\[\$__range\]", bare))
+        assert brackets.count("[$__range]") == of_all_shown, one  # a sum; what goes up and down needs the interval
         assert len(brackets) == sum(selected.ranged for selected in selectors(one.expr)), one
 
 

@@ -85,6 +85,7 @@ GOOD_EXPRESSIONS = [
     "node_forks_total unless on (job, instance, target) last_over_time(node_forks_total[1h] offset 1h)",
     "count by (job, instance, target) (node_cpu_seconds_total)",
     "changes(node_forks_total[5m])",
+    "count_over_time(node_forks_total[5m])",
     'absent(node_uname_info{nodename="a"}) and on () node_load1',
     "timestamp(node_load1)",
     "time() - node_boot_time_seconds",
@@ -175,8 +176,9 @@ def changed(rule: Rule, *, looser: bool) -> str:
     signal, operator, figure = found.groups()
     if float(figure) == 0:
         return f"{signal} {operator} 0 or {signal} >= 0" if looser else f"{signal} {operator} 0 and {signal} == 99"
-    share = 1.05 if (operator == "<") == looser else 0.95
-    return f"{signal} {operator} {float(figure) * share}"
+    # what is counted changes by one at least
+    step = max(float(figure) * 0.05, 1.0 if signal.endswith(":count") else 0.0)
+    return f"{signal} {operator} {float(figure) + (step if (operator == '<') == looser else -step)}"
 
 
 def changed_files(area: str, folder: Path, *, looser: bool) -> Iterator[Path]:

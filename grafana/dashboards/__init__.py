@@ -2,7 +2,10 @@
 
 from typing import Final
 
-from grafana.dashboards import exporter, host, postgres, process
+from grafana.dashboards import alertmanager, command, exporter, gpu, host, http, log, path, postgres, process
 from grafana.declare import Dashboard
 
-ALL: Final[tuple[Dashboard, ...]] = (host.DASHBOARD, process.DASHBOARD, postgres.DASHBOARD, exporter.DASHBOARD)
+ALL: Final[tuple[Dashboard, ...]] = (
+    host.DASHBOARD, process.DASHBOARD, http.DASHBOARD, postgres.DASHBOARD, log.DASHBOARD, path.DASHBOARD,
+    command.DASHBOARD, gpu.DASHBOARD, alertmanager.DASHBOARD, exporter.DASHBOARD,
+)  # fmt: skip

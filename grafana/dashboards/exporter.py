@@ -55,6 +55,12 @@ WATCHED: Final[list[Panel]] = [
         "ConfigReloadFailed", legend=HOST, unit="none", states={"1": ("taken", "green"), "0": ("refused", "red")},
     ),
     signal(
+        "Web configuration in force",
+        "Whether the web configuration, its certificate and its users that were read last are those in force.",
+        "WebConfigReloadFailed", legend=HOST, unit="none", states={"1": ("taken", "green"), "0": ("refused", "red")},
+        empty="there is no web configuration",
+    ),
+    signal(
         "Alerts that do not arrive",
         "Notifications that Alertmanager could not send, and rules that Prometheus could not"
         " evaluate. The Watchdog always fires: whoever misses it learns that nothing else would arrive either.",

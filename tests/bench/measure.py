@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.bench import database, groups, machine
+from tests.bench import burst, database, groups, machine, walk
 from tests.bench.load import Pages, Scraper, Scrapes, by_turns, crowd, many_clients
 from tests.bench.processes import NODE_EXPORTER, PARITY, Running, exporter, node_exporter
-from tests.bench.results import Big, Crowded, Results, Server
+from tests.bench.results import Big, Crowded, Helped, Results, Server
 from tests.bench.scale import Scale
 from tests.beside import Family, parse
 
@@ -37,7 +37,11 @@ def measure(scale: Scale) -> Results:
         big = [_big(place, series, count) for series, count in scale.big]
         postgres = database.measure(place, scale)
         processes = groups.measure(place, scale)
-    return Results(described, servers, loaded, crowds, big, collectors, postgres, processes)
+        helped = Helped(
+            burst.measure(place, scale.burst_lines, scale.helped_batches, scale.helped_batch),
+            walk.measure(place, scale.walked_files, scale.helped_batches, scale.helped_batch),
+        )
+    return Results(described, servers, loaded, crowds, big, collectors, postgres, processes, helped)
 
 
 def _servers(stack: ExitStack, place: Path) -> tuple[dict[str, Running], list[str]]:

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tests.bench import areas
+from tests.bench import areas, helped
 from tests.bench.load import Pages
 from tests.bench.results import Results
 from tests.bench.table import Goal, kib, mib, p50, p99, ratio, table
@@ -29,6 +29,7 @@ def goals(results: Results) -> list[Goal]:
         Goal("p99 of a page of 1,000 series", 15, p99(big[1_000]), "ms"),
         Goal("median of a page of 100,000 series", 700, p50(big[100_000]), "ms"),
         *areas.goals(results),
+        *helped.goals(results.helped),
     ]
 
 
@@ -51,6 +52,7 @@ def as_markdown(results: Results) -> str:
         "## Large pages\n\nA collector of the benchmark: new values in every scrape, stable labels.",
         _big(results),
         *areas.sections(results),
+        *helped.sections(results.helped),
         "## Goals",
         _goals(results),
     ]
@@ -80,6 +82,7 @@ def as_json(results: Results) -> dict[str, Any]:
                                      "p99_ms": p99(page.scrapes), "cpu_ms": 1000 * page.scrapes.cpu_each()}
                   for page in results.big},
         **areas.figures(results),
+        **helped.figures(results.helped),
         "goals": [{"name": goal.name, "limit": goal.limit, "measured": goal.measured, "unit": goal.unit,
                    "met": goal.met()} for goal in goals(results)],
     }  # fmt: skip

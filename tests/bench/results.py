@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from tests.bench.burst import Burst
 from tests.bench.load import Pages, Scrapes
 from tests.bench.processes import Memory
+from tests.bench.walk import Walked
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,14 @@ class Database:
 
 
 @dataclass(frozen=True, slots=True)
+class Helped:
+    """What the helper process did."""
+
+    burst: Burst
+    walked: Walked
+
+
+@dataclass(frozen=True, slots=True)
 class Results:
     """All that one run measured."""
 
@@ -90,3 +100,4 @@ class Results:
     database: Database | None
     groups: dict[int, dict[str, Side]]
     """Exporters of process groups, by the number of processes."""
+    helped: Helped
