@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 import pickle
 import socket
 import subprocess
@@ -191,6 +192,8 @@ class Helper:
         with self._lock:
             if self._closed:
                 raise Trouble("the exporter is stopping")
+            if os.name != "posix":
+                raise Trouble("the helper process, which does this, needs Linux or another POSIX system")
             if self._process is None or self._process.dead:
                 self._spent += self._process.cpu if self._process else 0.0
                 self._process = _Process()

@@ -155,7 +155,8 @@ def test_the_installed_code_is_not_that_of_the_repository(installed: Path, tmp_p
 def test_every_module_can_be_imported_where_there_is_no_linux(platform: str) -> None:
     script = f"""
 import importlib, os, sys
-import asyncio, logging, multiprocessing, signal, socket, sqlite3, subprocess, tempfile, zoneinfo  # what Python chose for itself
+# what Python chose for itself
+import asyncio, logging, multiprocessing, signal, socket, sqlite3, subprocess, tempfile, zoneinfo
 import concurrent.futures, ctypes, psutil, tornado.httpserver, tornado.ioloop, tornado.netutil, yaml
 sys.platform = {platform!r}
 for name in ("resource", "fcntl", "pwd", "grp", "termios", "pty", "syslog"):

@@ -1,7 +1,6 @@
 """Whether what a place holds is encrypted before it reaches a disk."""
 
 import errno
-import fcntl
 import os
 import struct
 from collections.abc import Iterable
@@ -82,6 +81,8 @@ def _all(parts: Iterable[bool | None]) -> bool | None:
 
 def _has_policy(place: str) -> bool | None:
     """Tell whether the folder is encrypted by the file system itself (fscrypt)."""
+    import fcntl
+
     try:
         descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

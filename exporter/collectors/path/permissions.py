@@ -1,10 +1,7 @@
 """Whether a user may write somewhere, worked out from what the file system says, without trying."""
 
 import errno
-import fcntl
-import grp
 import os
-import pwd
 import stat
 import struct
 from dataclasses import dataclass
@@ -38,6 +35,8 @@ class User:
 
 def user_named(name: str) -> User:
     """Return the user with all groups; one that is given as a number need have no name here, and has no groups then."""
+    import pwd
+
     try:
         entry = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
     except (KeyError, OverflowError):
@@ -116,6 +115,8 @@ def _allowed_by(entries: Entries, user: User, status: os.stat_result, wanted: in
 
 def _is_immutable(place: str) -> bool:
     """Tell whether the file system itself refuses changes (`chattr +i`), as far as that may be asked."""
+    import fcntl
+
     if not stat.S_ISDIR(mode := os.stat(place).st_mode) and not stat.S_ISREG(mode):
         return False
     try:
@@ -133,6 +134,8 @@ def _is_immutable(place: str) -> bool:
 
 def owner_of(uid: int) -> str:
     """Return the user's name, the number where it has none."""
+    import pwd
+
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -141,6 +144,8 @@ def owner_of(uid: int) -> str:
 
 def group_of(gid: int) -> str:
     """Return the group's name, the number where it has none."""
+    import grp
+
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
