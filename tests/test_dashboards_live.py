@@ -26,6 +26,8 @@ EMPTY: dict[str, str] = {
     "runbook:postgres_sequential_rows": "there only where a large table is read from end to end again and again",
     "runbook:postgres_unused_index": "there only where an index of many megabytes has not been used for weeks",
     "runbook:exporter_web_config_reload": "the exporter there has no web configuration; those of test_web_reload.py do",
+    "runbook:log_errors_surge": "there only where there are more errors than on other days, which takes days",
+    "runbook:log_errors_usual": "what is usual is known from the second day on",
     "runbook:path_until_full": "there only where little room is left, and less by the hour",
     'timestamp_seconds{job=~".+", instance=~".+", target=~".+"} * 1000 and': "no read that once worked fails there",
 }

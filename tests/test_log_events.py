@@ -214,6 +214,12 @@ def test_the_first_and_the_last_line_of_the_file_that_is_written(tmp_path: Path)
         assert (it.settle()["first"], it["last"]) == (NOON + 10, NOON + 10)
 
 
+def test_the_first_line_of_a_file_that_was_there_before(tmp_path: Path) -> None:
+    (tmp_path / "it.log").write_text("2026-11-25 12:00:00 INFO a\n2026-11-25 12:00:05 INFO b\n")
+    with followed(follow(tmp_path, log={"timezone": "UTC"}).settings) as it:
+        assert (it["first"], it["last"], it["lines"]) == (NOON, None, 0)
+
+
 def test_lines_that_tell_no_time_have_that_of_their_file(tmp_path: Path) -> None:
     before = datetime.now(UTC).timestamp()
     it = read(tmp_path, "INFO a")

@@ -1,6 +1,7 @@
 """Which files of a log are followed, and from where on."""
 
 import gzip
+import json
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from exporter.collectors.log.files import MOST_FILES
-from tests.followed import Followed, followed, of_files, write
+from exporter.collectors.log.follow import Follow
+from tests.followed import Followed, followed, of_files, settings_of, write
+from tests.support import until
 
 NOTHING_LOST = {"truncated": 0, "vanished": 0}
 
@@ -126,6 +129,20 @@ def test_a_renamed_file_that_the_pattern_still_matches_is_followed_on(log: Path)
         it.kill()
         write(Path(f"{log}.1"), 4)
         assert (it.settle()["lines"], it["open"]) == (4, 2)
+
+
+def test_a_quiet_log_is_told_of_beside_a_busy_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Follow, "BEAT", 0.1)
+    logs = {name: {"files": [str(tmp_path / f"{name}.log")]} for name in ("busy", "quiet")}
+    with followed(settings_of(json.dumps({"logs": logs}))) as it:
+        looked, number = it.of("quiet")["looked"], iter(range(10**6))
+
+        def is_told_again() -> bool:
+            write(tmp_path / "busy.log", next(number))
+            return bool(it.settle().of("quiet")["looked"] > looked)
+
+        until(is_told_again)
+        assert it.of("busy")["lines"] > 0
 
 
 def test_a_log_that_is_no_longer_configured_is_forgotten(log: Path) -> None:

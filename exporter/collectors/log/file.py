@@ -141,6 +141,10 @@ class File:
         """Tell whether the file still has what was counted of it, rather than being emptied or another."""
         return self.has(self.head, self.tail, self.offset)
 
+    def first_line(self) -> bytes:
+        """Return what stands first in the file, up to the end of the line or a few kilobytes."""
+        return os.pread(self.descriptor, 4096, 0).partition(b"\n")[0]
+
     def has(self, head: Print, tail: Print, offset: int) -> bool:
         """Tell whether it begins, and goes on before the offset, as told."""
         return self._printed(0, head[0]) == head and self._printed(offset - tail[0], tail[0]) == tail

@@ -3,6 +3,7 @@
 import glob
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatch
@@ -14,6 +15,8 @@ from exporter.collectors.log.settings import COMPRESSED, FollowedLog
 from exporter.collectors.log.tally import LogTally
 
 MOST_FILES: Final = 200
+_LONG: Final = 0.1  # seconds that finding the files may take without being spared
+_REST: Final = 20
 Problem = tuple[str, str]
 """What is wrong, and what to do about it."""
 
@@ -29,6 +32,7 @@ class Files:
         self.live: dict[Identity, File] = {}
         self.leftovers = Leftovers(tally, self.live, kept or {})
         self.problems: list[Problem] = []
+        self._rests_until = 0.0
 
     def entry(self) -> dict[str, Any]:
         """Return what is kept."""
@@ -61,9 +65,15 @@ class Files:
 
     def look(self) -> None:
         """Find new files, and those that are where they were no longer."""
+        began = time.monotonic()
+        if began < self._rests_until:
+            return
         self.problems = []
         self.leftovers.looks += 1
         there = self._there()
+        took = time.monotonic() - began
+        # a pattern over a large tree is no reason to walk it all the time
+        self._rests_until = began + _REST * took if took > _LONG else 0.0
         self.leftovers.forget_copies(there.keys())
         gone = [file for identity, file in self.live.items() if identity not in there]
         for file in gone:

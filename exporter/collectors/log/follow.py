@@ -22,8 +22,8 @@ class Follow(Toil):
     """Reads all logs of a target, in turns."""
 
     PAUSE: ClassVar[float] = 0.5  # seconds between two looks where nothing is written
-    TELL: ClassVar[float] = 1.0  # seconds between two tellings while there is always more to read
-    BEAT: ClassVar[float] = 5.0  # seconds after which it is told that all was looked at, though nothing is new
+    TELL: ClassVar[float] = 1.0  # seconds between two tellings
+    BEAT: ClassVar[float] = 5.0  # seconds after which it is told that a log was looked at, though nothing is new
 
     def __init__(self, settings: LogsSettings, kept: Mapping[str, Any]) -> None:
         super().__init__(settings, kept)
@@ -32,7 +32,7 @@ class Follow(Toil):
         self._logs = [Log(name, log, matcher, self._jobs, settings, kept) for name, log in settings.logs.items()]
         wanted = {*map(log_key, settings.logs), *map(job_key, settings.jobs)}
         self._forgotten: set[str] = {key for key in kept if key not in wanted and not _is_access(key, settings)}
-        self._told = -self.BEAT
+        self._told = 0.0
 
     def run(self, stop: Event, tell: Tell, ready: Callable[[], None]) -> None:
         """Look at all logs again and again, and tell what was counted."""
@@ -40,9 +40,11 @@ class Follow(Toil):
             self.tell(tell)
             ready()
             while not stop.is_set():
-                more = self.read()
-                if not more or time.monotonic() - self._told >= self.TELL:
-                    self.tell(tell)
+                more = False
+                for log in self._logs:
+                    more = log.read() or more
+                    if time.monotonic() - self._told >= self.TELL:
+                        self.tell(tell)
                 if not more:
                     stop.wait(self.PAUSE)
             self.tell(tell)
@@ -61,19 +63,17 @@ class Follow(Toil):
         """Look for files, and tell what has changed; that nothing has is told from time to time."""
         for log in self._logs:
             log.files.look()
-        now = time.monotonic()
-        beat = now - self._told >= self.BEAT
         changes: dict[str, Any] = dict.fromkeys(self._forgotten)
         for log in self._logs:
-            changes |= log.changes(beat)
+            changes |= log.changes(self.BEAT)
         for name, job in self._jobs.items():
             if job.changed:
                 changes[job_key(name)] = job.entry()
                 job.changed = False
         if changes:
             tell(changes)
-            self._told = now
         self._forgotten = set()
+        self._told = time.monotonic()
 
 
 class Log:
@@ -98,6 +98,7 @@ class Log:
         self._last_line = b""
         self._mtime = 0.0
         self._told: dict[str, Any] = {}
+        self._told_at = 0.0
 
     def read(self) -> bool:
         """Read a turn of each file; return whether there is more to read."""
@@ -168,22 +169,25 @@ class Log:
             self._since = found
         return found
 
-    def changes(self, beat: bool) -> Changes:
-        """Return what is to be told: nothing where nothing has changed and it is not yet time to say so."""
+    def changes(self, beat: float) -> Changes:
+        """Return what is to be told: nothing where nothing has changed, and that was said less than `beat` ago."""
         if self._last_line:
             told = self._lines.time_of(self._last_line)
             self._last = self._mtime if told is None else told
             self._last_line = b""
         newest = self.files.newest()
+        if newest is not None and newest.first is None and newest.offset and not newest.begun:
+            newest.first = self._lines.time_of(newest.first_line())  # it was there before, and begun at its end
         entry = {
             **self._tally.entry(), **self.files.entry(), "since": self._since, "last": self._last,
             "first": newest.first if newest else None, "open": len(self.files.live), "behind": self.files.behind(),
             "problems": [[*problem] for problem in self.files.problems],
         }  # fmt: skip
         access = dict(self._access.changed()) if self._access else {}
-        if entry == self._told and not beat and not access:
+        now = time.monotonic()
+        if entry == self._told and not access and now - self._told_at < beat:
             return {}
-        self._told = entry
+        self._told, self._told_at = entry, now
         return {self._key: {**entry, "looked": time.time()}, **access}
 
 

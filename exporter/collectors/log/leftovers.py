@@ -85,8 +85,9 @@ class Leftovers:
             if self._find(key, kept, beside) or self._is_given_up(key, kept):
                 del self.sought[key]
                 self._since.pop(key, None)
-        # asked once: what is a copy now may be what was missed in a moment, when the other is emptied
-        settled = {identity: file for identity, file in beside.items() if not self.is_copy(file)}
+        # Asked once: what is a copy now may be what was missed in a moment, when the other is emptied. And one without
+        # content may yet become a copy.
+        settled = {identity: file for identity, file in beside.items() if file.seen and not self.is_copy(file)}
         missed = [] if only_know else [file for file in settled.values() if self._is_missed(file)]
         for file in missed:
             file.begun = True
@@ -134,8 +135,8 @@ class Leftovers:
         return any(one.identity == file.identity for one in self.old)
 
     def _is_missed(self, file: File) -> bool:
-        """Tell whether a file beside the log was written while nobody looked; an empty one may yet become a copy."""
-        if not file.seen or self._is_followed(file) or self.known.has(file):
+        """Tell whether a file beside the log was written while nobody looked."""
+        if self._is_followed(file) or self.known.has(file):
             return False
         heads = {tuple(kept["head"]) for kept in self.sought.values() if kept["offset"]}
         return not any(file.has(head, NOTHING, 0) for head in heads)

@@ -43,9 +43,15 @@ def opened(path: str) -> File | None:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return None
-        return File.opened(path)
+        file = File.opened(path)
     except OSError:
         return None
+    try:
+        file.first_line()  # some say only then that they cannot be read
+    except OSError:
+        file.close()
+        return None
+    return file
 
 
 class Known:
