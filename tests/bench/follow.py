@@ -4,10 +4,10 @@ import json
 import os
 import random
 import shutil
+import statistics
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -54,8 +54,11 @@ class Followed:
         return self.megabytes / self.cpu
 
 
-def measure(place: Path, lines: int) -> list[Followed]:
-    """Have a log of text and one of JSON read from start to end, by us and, where it is installed, by mtail."""
+def measure(place: Path, lines: int, times: int) -> list[Followed]:
+    """Have a log of text and one of JSON read from start to end, by us and, where it is installed, by mtail.
+
+    Of so many times the median counts.
+    """
     results = []
     for format, text in (("text", _as_text), ("json", _as_json)):
         log, short, empty = (place / f"{format}-{size}.log" for size in ("whole", "short", "empty"))
@@ -63,30 +66,24 @@ def measure(place: Path, lines: int) -> list[Followed]:
             with path.open("w", encoding="utf-8") as file:
                 file.writelines(f"{text(number, *one)}\n" for number, one in enumerate(_messages(count)))
         for asked, groups in _ASKED.items():
-            results.append(_ours(log, empty, format, asked, groups))
+            results.append(_ours(log, empty, format, asked, groups, times))
             if MTAIL is not None:
-                results.append(_theirs(short, empty, format, asked, groups))
+                results.append(_theirs(short, empty, format, asked, groups, times))
     return results
 
 
-def as_markdown(results: Sequence[Followed]) -> str:
-    """Return the figures as a table."""
-    head = ["| log | counted | follower | MB/s of one processor | errors, events |", "|---|---|---|---|---|"]
-    rows = [f"| {one.log} | {one.asked} | {one.who} | {one.rate:.1f} | {one.errors}, {one.events} |" for one in results]
-    return "\n".join([*head, *rows, ""])
-
-
-def _ours(log: Path, empty: Path, format: str, asked: str, groups: tuple[str, ...]) -> Followed:
-    cpu, output = _measured(log, empty, lambda path: [sys.executable, "-c", _FOLLOW, str(path), format, *groups])
+def _ours(log: Path, empty: Path, format: str, asked: str, groups: tuple[str, ...], times: int) -> Followed:
+    command = [sys.executable, "-c", _FOLLOW]
+    cpu, output = _measured(log, empty, lambda path: [*command, str(path), format, *groups], times)
     errors, events = map(int, output.split())
     return Followed("runbook-exporter", format, asked, log.stat().st_size / 1e6, cpu, errors, events)
 
 
-def _theirs(log: Path, empty: Path, format: str, asked: str, groups: tuple[str, ...]) -> Followed:
+def _theirs(log: Path, empty: Path, format: str, asked: str, groups: tuple[str, ...], times: int) -> Followed:
     program = log.with_suffix(".mtail")
     program.write_text(_program(groups), encoding="utf-8")
     options = ["-one_shot", "-address", "127.0.0.1", "-port", "0", "-progs", str(program), "-logs"]
-    cpu, output = _measured(log, empty, lambda path: [str(MTAIL), *options, str(path)])
+    cpu, output = _measured(log, empty, lambda path: [str(MTAIL), *options, str(path)], times)
     found = json.loads(output)
     errors, events = _of_mtail(found, "messages", "ERROR"), _of_mtail(found, "events")
     return Followed("mtail", format, asked, log.stat().st_size / 1e6, cpu, errors, events)
@@ -138,10 +135,11 @@ def _program(groups: tuple[str, ...]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _measured(log: Path, empty: Path, command: Callable[[Path], list[str]]) -> tuple[float, str]:
+def _measured(log: Path, empty: Path, command: Callable[[Path], list[str]], times: int) -> tuple[float, str]:
     """Return the CPU time over the log, less that over nothing: what starting takes is no reading; and what it says."""
     starting, _ = _run(command(empty))
-    whole, output = _run(command(log))
+    runs = [_run(command(log)) for _ in range(times)]
+    whole, output = statistics.median(cpu for cpu, _ in runs), runs[0][1]
     return whole - starting, output
 
 
@@ -156,8 +154,3 @@ def _run(command: list[str]) -> tuple[float, str]:
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{command[0]} ended with {process.returncode}"
     return usage.ru_utime + usage.ru_stime, output
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as directory:
-        print(as_markdown(measure(Path(directory), int(sys.argv[1]) if sys.argv[1:] else 1_000_000)), end="")

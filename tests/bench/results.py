@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from tests.bench.access import Counted
 from tests.bench.burst import Burst
+from tests.bench.follow import Followed
 from tests.bench.load import Pages, Scrapes
 from tests.bench.processes import Memory
 from tests.bench.walk import Walked
@@ -85,6 +87,10 @@ class Helped:
 
     burst: Burst
     walked: Walked
+    followed: list[Followed]
+    """Followers of logs."""
+    counted: list[Counted]
+    """Access logs."""
 
 
 @dataclass(frozen=True, slots=True)
