@@ -80,10 +80,9 @@ class _Process:
         return number
 
     def end(self, number: int, run: _Run) -> None:
-        """Ask a toil to end, give it a while, and listen to it no longer."""
-        if not run.ended.is_set():
-            self._send({"end": number})
-            run.ended.wait(_GRACE)
+        """Ask a toil to end, give it a while, and listen to it no longer; one that has ended is forgotten there too."""
+        self._send({"end": number})
+        run.ended.wait(_GRACE)
         with self._guard:
             self._runs.pop(number, None)
 
@@ -107,8 +106,8 @@ class _Process:
             with self._channel.makefile("rb") as lines:
                 for line in lines:
                     self._hear(json.loads(line))
-        except (OSError, ValueError):
-            log.debug("the helper's channel broke off", exc_info=True)
+        except Exception:  # whatever it is, the toils must be told and begun again
+            log.warning("the helper process is given up, as it cannot be heard", exc_info=True)
         self._bury()
 
     def _hear(self, said: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ class Work(threading.Thread):
     def __init__(self, channel: Channel, order: Mapping[str, Any]) -> None:
         super().__init__(name=f"toil {order['toil']} {order['begin']}", daemon=True)
         self._channel = channel
-        self._order = order
+        self._order: Mapping[str, Any] = order
         self._number: int = order["begin"]
         self.stop = threading.Event()
 
@@ -57,7 +57,9 @@ class Work(threading.Thread):
         make: type[Toil] = getattr(importlib.import_module(module), name)
         # from the exporter itself, over a channel that nobody else has
         settings = pickle.loads(b64decode(self._order["settings"]))  # noqa: S301
-        return make(settings, self._order["kept"])
+        toil = make(settings, self._order["kept"])
+        self._order = {}  # the toil has what it needs
+        return toil
 
     def _tell(self, changes: Changes) -> None:
         if changes:
@@ -81,8 +83,7 @@ def _obey(order: dict[str, Any], works: dict[int, Work], channel: Channel) -> No
         works[order["begin"]] = work = Work(channel, order)
         work.start()
     else:
-        work = works.pop(order["end"])
-        work.stop.set()
+        works.pop(order["end"]).stop.set()
 
 
 def _step_back() -> None:

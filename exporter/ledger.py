@@ -17,32 +17,47 @@ class Ledger:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._lock = threading.Lock()
-        self._latest: dict[str, Any] | None = None  # not loaded yet; dictionaries are replaced, never changed
-        self._on_disk: dict[str, Any] = {}
+        # dictionaries are replaced, never changed
+        self._latest: dict[str, Any] | None = None  # not loaded yet
+        self._shown: dict[str, Any] = {}
+        self._told = self._told_when_shown = 0  # how many times, by now and by what is shown
 
     def load(self) -> Mapping[str, Any]:
         """Return everything kept, as the shelf has it now: a toil begins with that."""
         with self._lock:
-            self._latest = self._on_disk = self._shelf.get_all()
-            return self._latest
+            latest = self._shelf.get_all()
+            if self._latest is None:
+                self._shown = latest
+            number = self._take(latest)
+        # what another has put there is shown when it is on disk as well
+        self._shelf.put_all({}, lambda: self._show(number, latest))
+        return latest
 
     def entries(self) -> Mapping[str, Any]:
-        """Return what may be shown."""
+        """Return what may be shown; it never goes back to what was told before."""
         if self._latest is None:
             self.load()
-        latest = self._latest
-        return latest if self._shelf.problem and latest is not None else self._on_disk
+        if self._shelf.problem and self._latest is not None:
+            self._show(self._told, self._latest)
+        return self._shown
 
     def tell(self, changes: Mapping[str, Any]) -> None:
         """Take over changed entries, None for those to forget; all are kept, or none."""
         with self._lock:
-            self._latest = _changed(self._latest or {}, changes)
-        self._shelf.put_all(changes, lambda: self._written(changes))
+            latest = _changed(self._latest or {}, changes)
+            number = self._take(latest)
+        self._shelf.put_all(changes, lambda: self._show(number, latest))
 
-    def _written(self, changes: Mapping[str, Any]) -> None:
+    def _take(self, latest: dict[str, Any]) -> int:
+        self._latest = latest
+        self._told += 1
+        return self._told
+
+    def _show(self, number: int, entries: dict[str, Any]) -> None:
         with self._lock:
-            self._on_disk = _changed(self._on_disk, changes)
+            if number > self._told_when_shown:
+                self._shown, self._told_when_shown = entries, number
 
 
-def _changed(entries: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def _changed(entries: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**entries, **changes}.items() if value is not None}

@@ -41,7 +41,10 @@ class Shelf:
         self.put_all({key: value})
 
     def put_all(self, values: Mapping[str, Any], then: Callable[[], None] | None = None) -> None:
-        """Keep all of these or none; `then` is called when they are on disk, at once where nothing is kept there."""
+        """Keep all of these or none; `then` is called when they are on disk, at once where nothing is kept there.
+
+        Of several calls of one shelf that wait for the disk only the last is made.
+        """
         self._state.put(self._name, {key: None if value is None else json.dumps(value, separators=(",", ":"))
                                      for key, value in values.items()}, then)  # fmt: skip
 
@@ -74,7 +77,7 @@ class State:
         self._error = "" if directory else "no storage path is set"
         self._changed = threading.Condition()  # guards all that follows, and what is put into the entries
         self._unwritten: Changes = {}  # one value for each key, so that it stays small however long the disk hangs
-        self._to_call: list[Callable[[], None]] = []  # when what is unwritten is on disk
+        self._to_call: dict[str, Callable[[], None]] = {}  # by shelf, when what is unwritten is on disk
         self._asked = self._tried = 0  # how many puts and flushes there were, and how many the last write covered
         self._began: float | None = None  # when the write that is under way began
         self._closing = False
@@ -107,7 +110,7 @@ class State:
             if on_disk and (changes or then):
                 self._unwritten.update(changes)
                 if then:
-                    self._to_call.append(then)
+                    self._to_call[shelf] = then
                 self._ask()
         if then and not on_disk:
             then()
@@ -188,16 +191,16 @@ class State:
                 self._changed.wait_for(lambda: self._asked > self._tried or self._closing, wait)
                 closing, asked = self._closing, self._asked
                 changes, self._unwritten = self._unwritten, {}
-                calls, self._to_call = self._to_call, []
+                calls, self._to_call = self._to_call, {}
                 self._began = time.monotonic()
             error = _commit(connection, changes)
             with self._changed:
                 if error:  # tried again with what comes next, or after a while
-                    self._unwritten, self._to_call = changes | self._unwritten, calls + self._to_call
+                    self._unwritten, self._to_call = changes | self._unwritten, calls | self._to_call
                 self._note(error, "cannot be written")
                 self._began, self._tried = None, asked
                 self._changed.notify_all()
-            for call in () if error else calls:
+            for call in () if error else calls.values():
                 call()
         connection.close()
 

@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 # A watch that held this long was well: the next failure is a new one.
 _WELL_AFTER: Final = 60.0
 _NOT_YET: Final = "it has not begun to listen"
+_TOO_LATE: Final = 60.0
 
 
 Watch = Callable[[threading.Event, Callable[[], None]], None]
@@ -39,6 +40,7 @@ class Watcher:
         self._backoff = backoff or Backoff(base=1.0, cap=30.0)
         self._stop = threading.Event()
         self._reason = _NOT_YET
+        self._started = time.monotonic()
         self.settled = threading.Event()
         """Set once it listens, or has failed to."""
         self._after: threading.Event | None = None
@@ -47,6 +49,7 @@ class Watcher:
     def start(self, after: threading.Event | None = None) -> None:
         """Begin to listen, once `after` is set: two of a kind must not listen at once."""
         self._after = after
+        self._started = time.monotonic()
         self._thread.start()
 
     def stop(self, seconds: float | None = 0.0) -> None:
@@ -56,8 +59,8 @@ class Watcher:
             self._thread.join(seconds)
 
     def outcome(self, now: float) -> Outcome | None:
-        """Return how the watch stands, as the outcome of a read of that name; None before it first listened."""
-        if self._reason == _NOT_YET:
+        """Return how the watch stands, as the outcome of a read of that name; None as long as it may begin yet."""
+        if self._reason == _NOT_YET and time.monotonic() - self._started < _TOO_LATE:
             return None
         if self._reason:
             return Outcome("watch", "failed", now, reason=self._reason)

@@ -92,6 +92,21 @@ def test_how_a_toil_ended_is_told(then: str, said: str) -> None:
         assert job.ended() == said
 
 
+def test_what_ends_by_itself_again_and_again_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.helper._LOOK", 0.01)
+    ledger = Ledger(State(None).shelf("s"))
+    ledger.tell({"much": "x" * 500_000})
+    with helping() as helper:
+        for number in range(60):
+            assert "the disk is gone" in Job(helper, "Odd", Place(then="fail"), ledger).ended()
+            if number == 9:
+                before = helper.usage()
+        after = helper.usage()
+        assert before is not None
+        assert after is not None
+        assert after.resident - before.resident < 10e6  # 50 of them, kept, are 25 MB
+
+
 def test_a_toil_that_cannot_be_made_is_told() -> None:
     with helping() as helper:
         assert "has no attribute 'Nothing'" in Job(helper, "Nothing", Place()).ended()

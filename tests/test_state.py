@@ -220,6 +220,20 @@ def test_a_second_process_runs_without_and_says_so(tmp_path: Path) -> None:
     assert content(tmp_path) == {("s", "k"): "1"}
 
 
+@contextmanager
+def filling(state: State) -> Iterator[None]:
+    """Let the file grow no further, which SQLite itself calls a full disk."""
+    state.shelf("s").put("before", 1)
+    assert state.flush()
+    _connection(state).execute("PRAGMA max_page_count = 1")
+    state.shelf("s").put("too much", "x" * 10_000)
+    assert not state.flush()
+    try:
+        yield
+    finally:
+        _connection(state).execute("PRAGMA max_page_count = 100000")
+
+
 def test_a_full_disk_loses_nothing_once_there_is_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     state = reopened(tmp_path)
     shelf = state.shelf("s")
@@ -290,6 +304,17 @@ def test_a_disk_that_hangs_is_said_and_what_waits_for_it_does_not_grow(
     assert state.problem == ""
     state.close()
     assert content(tmp_path) == {("s", "hanging"): "1", ("s", "number"): "19999"}
+
+
+def test_what_is_put_during_a_write_that_fails_counts(tmp_path: Path) -> None:
+    state = reopened(tmp_path)
+    with filling(state):
+        with hanging(state):  # writes `hanging`, and what does not fit beside it
+            state.shelf("s").put("hanging", 2)
+        assert not state.flush()
+    assert state.flush()
+    state.close()
+    assert content(tmp_path)["s", "hanging"] == "2"
 
 
 def test_closing_does_not_wait_for_a_disk_that_hangs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -22,6 +22,16 @@ def watcher(watching: Callable[[Event], object]) -> Watcher:
     return Watcher("t", Watching(Script({}, watching=watching), CONTEXT).watch, Backoff(0.001, 0.002))
 
 
+def test_one_that_does_not_begin_is_said_to_fail_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = watcher(lambda stop: stop.wait())
+    before_it = Event()
+    watched.start(before_it)  # the one that had the name before does not let go
+    assert shown(watched) == "not yet"
+    monkeypatch.setattr("exporter.watcher._TOO_LATE", 0.0)
+    assert shown(watched) == "failed it has not begun to listen"
+    watched.stop(5)
+
+
 @pytest.mark.parametrize("error", [ValueError("broken"), SystemExit("broken"), KeyboardInterrupt("broken")])
 def test_it_is_begun_again_after_it_fails(error: BaseException) -> None:
     begun = 0

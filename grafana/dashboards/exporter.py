@@ -61,6 +61,11 @@ WATCHED: Final[list[Panel]] = [
         empty="there is no web configuration",
     ),
     signal(
+        "Deaths of the helper process", "How often the process that follows logs and walks directories had to be begun"
+        " anew within an hour.",
+        "HelperProcessDying", legend=HOST, unit="none", empty="nothing that is watched needs the helper process",
+    ),
+    signal(
         "Alerts that do not arrive",
         "Notifications that Alertmanager could not send, and rules that Prometheus could not"
         " evaluate. The Watchdog always fires: whoever misses it learns that nothing else would arrive either.",
