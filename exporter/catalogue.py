@@ -24,6 +24,8 @@ def by_collector() -> dict[str, list[Declared]]:
     found: dict[str, list[Declared]] = {kind: [] for kind in collectors()}
     for name in sorted(CATALOGUE):
         metric = CATALOGUE[name]
+        if id(metric) not in owners:
+            raise TypeError(f"{name} is declared in no module of a collector")
         found[owners[id(metric)]].append(metric)
     return found
 
