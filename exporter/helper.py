@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 _LOOK: Final = 0.25  # seconds between looks at whether the target still wants its toil
 _GRACE: Final = 5.0  # seconds for a toil to end; one that hangs in the kernel is left behind
 _EXIT: Final = 1.0  # seconds for the process to end
+_SILENCE: Final = 60.0  # seconds without a sign of life, of which there is one every few, after which it is replaced
 # -P: what lies in the working directory must not be taken for a module
 _PROGRAM: Final = "import sys; sys.path.append({path!r}); from exporter.helperprocess import main; main({descriptor})"
 
@@ -59,6 +61,7 @@ class _Process:
         self._guard = threading.Lock()  # of the two above and of `dead`
         self.dead = False
         self.cpu = 0.0  # as last seen
+        self._heard = time.monotonic()
         self._reader = threading.Thread(target=self._listen, name="helper", daemon=True)
         self._reader.start()
 
@@ -78,6 +81,11 @@ class _Process:
         pickled = b64encode(pickle.dumps(settings)).decode("ascii")
         self._send({"begin": number, "toil": toil, "settings": pickled, "kept": run.ledger.load()})
         return number
+
+    def look(self) -> None:
+        """Kill it where it gives no sign of life: its end is noticed, and another begun."""
+        if time.monotonic() - self._heard > _SILENCE:
+            self._child.kill()
 
     def end(self, number: int, run: _Run) -> None:
         """Ask a toil to end, give it a while, and listen to it no longer; one that has ended is forgotten there too."""
@@ -111,6 +119,7 @@ class _Process:
         self._bury()
 
     def _hear(self, said: dict[str, Any]) -> None:
+        self._heard = time.monotonic()
         with self._guard:
             run = self._runs.get(said["run"])
         if run is None:  # its target is gone, or has begun anew
@@ -166,7 +175,7 @@ class Helper:
         number = process.begin(toil, settings, run)
         try:
             while not (stop.wait(_LOOK) or run.ended.is_set()):
-                pass
+                process.look()
         finally:
             process.end(number, run)
         if not stop.is_set():

@@ -8,6 +8,7 @@ import pickle
 import signal
 import socket
 import threading
+import time
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -15,6 +16,7 @@ from typing import Any, Final, NoReturn
 from exporter.toil import Changes, Toil
 
 _NICENESS: Final = 10
+_BEAT: Final = 5.0  # seconds between signs of life
 
 
 class Channel:
@@ -72,10 +74,19 @@ def main(descriptor: int) -> NoReturn:
     works: dict[int, Work] = {}
     with socket.socket(fileno=descriptor) as connection, connection.makefile("rb") as orders:
         channel = Channel(connection)
+        threading.Thread(target=_beat, args=(channel,), name="beat", daemon=True).start()
         with contextlib.suppress(OSError):
             for line in orders:
                 _obey(json.loads(line), works, channel)
     os._exit(0)  # a toil may hang in the kernel, and what was not told will be done again
+
+
+def _beat(channel: Channel) -> None:
+    """Give signs of life, so that a process that is stopped or stuck can be told from one that has nothing to say."""
+    with contextlib.suppress(OSError):
+        while True:
+            channel.say(0, alive=True)
+            time.sleep(_BEAT)
 
 
 def _obey(order: dict[str, Any], works: dict[int, Work], channel: Channel) -> None:

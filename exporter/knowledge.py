@@ -23,6 +23,7 @@ class Knowledge:
         self._shelf = shelf if settings.interval is not None else None
         self._facts: dict[str, tuple[Sample, ...]] = {}
         self._last_success: dict[str, float] = {}
+        self._skipped: dict[str, Outcome] = {}  # of reads that did not apply when they were last made
         self._recall()
 
     def nothing(self, now: float, reason: str = "") -> Snapshot:
@@ -39,11 +40,13 @@ class Knowledge:
         Of a `stale` round nothing is left but that it is overdue. `up` is whether the target was up before, which
         stands while a round has not given anything yet and is not overdue either.
         """
-        taken = self._outcomes(round, stale)
-        outcomes = (*taken, *extra)
+        done, missing = self._outcomes(round, stale)
+        taken = [*done, *missing]
+        # what did not apply is not missed when it is not asked again
+        outcomes = (*done, *(self._skipped.get(outcome.read, outcome) for outcome in missing), *extra)
         for outcome in outcomes:
             self._learn(outcome)
-        failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+        failed = [outcome for outcome in (*taken, *extra) if outcome.status == "failed"]
         up = up is True or _answered(taken, round) or not outcomes
         first = failed[0] if failed and not up else None
         ended = now if round.finished is None else round.finished
@@ -53,16 +56,21 @@ class Knowledge:
             tuple(fact for outcome in failed for fact in self._facts.get(outcome.read, ())), dict(self._last_success),
         )  # fmt: skip
 
-    def _outcomes(self, round: Round, stale: bool) -> list[Outcome]:
+    def _outcomes(self, round: Round, stale: bool) -> tuple[list[Outcome], list[Outcome]]:
+        """Return what the reads gave that were made, and failures of the others."""
         trouble = round.trouble
         done = [] if stale or trouble else list(round.outcomes)
         names = {outcome.read for outcome in done}
         model = trouble or Outcome("", "failed", round.time, reason=TIMEOUT)
-        return done + [replace(model, read=read.name, duration=0.0) for read in self._reads if read.name not in names]
+        missing = [read.name for read in self._reads if read.name not in names]
+        return done, [replace(model, read=name, duration=0.0) for name in missing]
 
     def _learn(self, outcome: Outcome) -> None:
         if outcome.status == "failed":
             return
+        self._skipped.pop(outcome.read, None)
+        if outcome.status == "skipped":
+            self._skipped[outcome.read] = outcome
         if outcome.status == "ok":
             self._last_success[outcome.read] = outcome.time + outcome.duration
         facts = tuple(sample for sample in outcome.samples if sample.metric.fact)

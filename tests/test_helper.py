@@ -152,6 +152,23 @@ def test_a_killed_process_is_told_to_all_and_the_next_begins_another(tmp_path: P
         assert again.ended() == ""
 
 
+def test_one_that_is_stopped_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").write_text("one\n")
+    with helping() as helper:
+        job = Job(helper, "Count", Place(str(tmp_path / "log")))
+        until(job.ready.is_set)
+        assert helper.pid is not None
+        os.kill(helper.pid, signal.SIGSTOP)
+        monkeypatch.setattr("exporter.helper._SILENCE", 0.5)
+        assert job.ended() == "the helper process ended with signal 9"
+        monkeypatch.undo()
+        again = Job(helper, "Count", Place(str(tmp_path / "log")), job.ledger)
+        until(again.ready.is_set)
+        assert helper.begun == 2
+        again.stop.set()
+        assert again.ended() == ""
+
+
 def test_it_tells_what_it_costs_over_the_deaths_of_processes(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("one\n")
     with helping() as helper:

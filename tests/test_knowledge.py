@@ -11,7 +11,7 @@ from exporter.collector import NotApplicable
 from exporter.metric import CATALOGUE, Samples
 from exporter.snapshot import Snapshot
 from exporter.state import State
-from tests.engine import FACT, VALUE, Bench, Script, Session, gives, raises, settings, values
+from tests.engine import FACT, VALUE, Bench, Script, Session, gives, outcomes, raises, settings, values
 from tests.support import until
 
 LAST = 'runbook_exporter_read_last_success_timestamp_seconds{collector="scripted",read="a",target="t"}'
@@ -92,6 +92,23 @@ def test_a_fact_of_what_is_no_more_goes() -> None:
         backup.error = NotApplicable("there is no backup")
         bench.advance(10)
         assert facts(bench.look()) == []
+
+
+def test_a_read_that_does_not_apply_is_not_missed_while_the_target_is_down() -> None:
+    absent = raises(NotApplicable("there is no such thing"))
+    refused: list[OSError] = []
+
+    def connect() -> None:
+        if refused:
+            raise refused[0]
+
+    with Bench(settings(Script({"a": gives("a"), "b": absent}, connecting=connect))) as bench:
+        assert outcomes(bench.look()) == {"a": "ok", "b": "skipped there is no such thing"}
+        refused.append(OSError("refused"))
+        bench.advance(10)
+        snapshot = bench.look()
+        assert snapshot.up is False
+        assert outcomes(snapshot) == {"a": "failed OSError: refused", "b": "skipped there is no such thing"}
 
 
 def test_a_read_that_never_worked_has_no_last_success() -> None:
