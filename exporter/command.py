@@ -1,5 +1,9 @@
-"""Runs a program within bounds: so many seconds, so many bytes of output, and all that it started ends with it."""
+"""Runs a program within bounds: so many seconds, so many bytes of output, and its process group ends with it.
 
+What has made itself a session of its own, as daemons do, is not in that group, and lives on.
+"""
+
+import errno
 import os
 import selectors
 import signal
@@ -12,7 +16,6 @@ from typing import Final
 
 from exporter.collector import Trouble
 from exporter.deadline import Cancel, Deadline
-from exporter.jsontext import beginning
 from exporter.program import ProgramSettings
 
 _NICENESS: Final = 10
@@ -20,10 +23,19 @@ _PIECE: Final = 64 << 10
 _KEPT_OF_ERRORS: Final = 4 << 10
 _LOOK: Final = 0.05  # seconds between looks where the system has no descriptor of a process
 _LAST_BREATH: Final = 5.0  # seconds for a killed process to be gone; one that hangs in the kernel is left behind
+# What the kernel says of a program that is not there or is none. Others, such as EMFILE or ENOMEM, tell of the machine.
+_NO_PROGRAM: Final = frozenset({
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR, errno.ELOOP,
+    errno.ENAMETOOLONG,
+})  # fmt: skip
 
 
 class NotStarted(Trouble):
     """There is no such program, or it cannot be run."""
+
+
+class WroteTooMuch(Trouble):
+    """The program was killed, as it wrote more than is taken."""
 
 
 class _TooMuchError(Exception):
@@ -40,14 +52,9 @@ class Ended:
     seconds: float
     in_time: bool
 
-    def last_words(self) -> str:
-        """Return how the last line that it wrote begins, in quotes, without secrets: it may hold any."""
-        lines = (self.errors.strip() or self.output.strip()).splitlines()
-        return beginning(lines[-1]) if lines else "nothing"
-
 
 def run(program: ProgramSettings, *, timeout: float, most: int, cancel: Cancel | None = None) -> Ended:
-    """Run the program to its end, or kill it and all that it started when it takes too long or writes too much."""
+    """Run the program to its end, or kill it and its process group when it takes too long or writes too much."""
     deadline, cancel = Deadline(timeout), cancel or Cancel()
     in_time = True
     with started(program) as process:
@@ -59,7 +66,7 @@ def run(program: ProgramSettings, *, timeout: float, most: int, cancel: Cancel |
             in_time = False
         except _TooMuchError:
             fix = "have it write less, or allow more with `max_bytes`"
-            raise Trouble(f"{program.command[0]} was killed, as it wrote more than {most} bytes", fix) from None
+            raise WroteTooMuch(f"{program.command[0]} was killed, as it wrote more than {most} bytes", fix) from None
         seconds = deadline.spent()
     if cancel.cancelled:
         fix = "raise the target's `timeout` and `interval`, or make the command quicker"
@@ -78,7 +85,7 @@ def _status(process: "subprocess.Popen[bytes]") -> int:
 def started(
     program: ProgramSettings, variables: Mapping[str, str] = {}, errors: int = subprocess.PIPE
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Have the program run while the block does; whatever is left of it and its offspring is killed."""
+    """Have the program run while the block does; whatever is left of its process group is killed."""
     _refuse_another(program)
     process = _start(program, variables, errors)
     try:
@@ -109,7 +116,7 @@ def _refuse_another(program: ProgramSettings) -> None:
 
 
 def _start(program: ProgramSettings, variables: Mapping[str, str], errors: int) -> "subprocess.Popen[bytes]":
-    name = program.command[0]
+    directory = program.directory or "/"
     try:
         return subprocess.Popen(
             program.command,
@@ -117,22 +124,34 @@ def _start(program: ProgramSettings, variables: Mapping[str, str], errors: int) 
             stdout=subprocess.PIPE,
             stderr=errors,
             bufsize=0,
-            cwd=program.directory or "/",
+            cwd=directory,
             env={**program.variables(), **variables},
             start_new_session=True,
             **program.identity(),
         )
     except OSError as error:
-        if error.filename == program.directory:
-            raise Trouble(f"{program.directory}: {error.strerror}", "create it, or correct `directory`") from None
-        fix = "install it, or give its whole path; the exporter's user must be able to run it"
-        raise NotStarted(f"{name} cannot be run ({error.strerror})", fix) from None
+        raise _trouble(program.command[0], directory, error) from None
     except subprocess.SubprocessError:
-        raise Trouble(f"{name} cannot be run as {program.user}", "see whether root may change users here") from None
+        raise _no_change(program.command[0]) from None
+
+
+def _trouble(name: str, directory: str, error: OSError) -> Trouble:
+    if error.filename == directory:  # so it is told of all that comes before the program itself
+        if error.errno in (errno.EPERM, errno.EAGAIN):
+            return _no_change(name)
+        return Trouble(f"{directory}: {error.strerror}", "create it, or correct `directory`")
+    if error.filename is not None and error.errno in _NO_PROGRAM:
+        fix = "install it, or give its whole path; the exporter's user must be able to run it"
+        return NotStarted(f"{name} cannot be run ({error.strerror})", fix)
+    return Trouble(f"{name} could not be started ({error.strerror})", "see what this machine, or the exporter, lacks")
+
+
+def _no_change(name: str) -> Trouble:
+    return Trouble(f"{name} cannot be run as its user", "see whether root may change users here")
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a program and all that it started, unless it is gone."""
+    """Kill a program and its process group, unless it is gone."""
     if process.returncode is None:  # until it is waited for, nobody else has its number
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -80,9 +80,9 @@ def fetch(
     raise Trouble(f"{request.place} redirects without end", "give the address that it should end at")
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str, base: str = "") -> SplitResult:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(urljoin(base, url))
         port = parts.port
     except ValueError:  # its text may hold a part of the address
         parts, port = urlsplit(""), None
@@ -93,7 +93,7 @@ def _split(url: str) -> SplitResult:
 
 def _redirected(request: _Request, location: str) -> _Request:
     old = request.url
-    url = _split(urljoin(old.geturl(), location))
+    url = _split(location, old.geturl())
     if old.scheme == "https" and url.scheme == "http":
         raise Trouble(f"{request.place} redirects to plain http", "correct the server, or the address")
     same = (old.hostname, old.port) == (url.hostname, url.port)

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.aside import aside
 from exporter.collector import Trouble
 from exporter.deadline import Cancel, Deadline
+from exporter.lookup import looked_up
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -55,7 +55,7 @@ class Connection(http.client.HTTPConnection):
         look_up = partial(socket.getaddrinfo, self.host, self.port, type=socket.SOCK_STREAM)
         with suppress(socket.gaierror):
             return look_up(flags=socket.AI_NUMERICHOST)
-        return aside(look_up).result(self._deadline.left())  # which keeps to no deadline of ours
+        return looked_up((self.host, self.port), look_up, self._deadline.left())  # it keeps to no deadline of ours
 
     @contextmanager
     def _speaking(self, line: socket.socket) -> Iterator[None]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from exporter.collector import Trouble
+from exporter.jmescost import children, cost_problems
 
 _LONGEST: Final = 2000  # the parser calls itself for each level of nesting
 _INSTALL: Final = "install it with: pip install 'runbook-exporter[json]'"
@@ -39,7 +41,7 @@ class Path:
                 return None
             came = f"{error.function_name}() of {kind_of(error.current_value)}"
             raise Trouble(f"the path `{self.text}` does not fit what came: {came}", _REMEDY) from None
-        except (ValueError, TypeError, ArithmeticError) as error:  # JMESPath's other errors are ValueErrors
+        except (ValueError, TypeError, ArithmeticError, RecursionError) as error:  # its other errors are ValueErrors
             came = type(error).__name__
             raise Trouble(f"the path `{self.text}` does not fit what came: {came}", _REMEDY) from None
 
@@ -64,7 +66,8 @@ def _parsed(text: str) -> Any:
         place = getattr(error, "lex_position", None)
         at = "" if place is None else f" at character {min(place, len(text)) + 1}"
         raise ValueError(f"is no JMESPath{at}; {_EXPECTED}") from None
-    if problem := next(_problems(expression.parsed), ""):
+    # what is nested too deep is found first, as looking for the others goes down by recursion
+    if problem := next(chain(cost_problems(expression.parsed), _problems(expression.parsed)), ""):
         raise ValueError(problem)
     return expression
 
@@ -79,9 +82,8 @@ def _problems(node: Any) -> Iterator[str]:
             yield f"has a function {node['value']}(), which JMESPath does not know; expected one that it does"
         else:
             yield from _arity(node, known["signature"])
-    for child in node.get("children", ()):
-        if isinstance(child, dict):
-            yield from _problems(child)
+    for child in children(node):
+        yield from _problems(child)
 
 
 def _arity(node: dict[str, Any], signature: tuple[dict[str, Any], ...]) -> Iterator[str]:

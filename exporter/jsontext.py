@@ -10,7 +10,10 @@ MAX_DEPTH: Final = 9
 # A value takes up to some 70 bytes however short its text is, so bytes alone would bound no memory.
 MAX_VALUES: Final = 250_000
 _SHOWN: Final = 80
-_LOOKED_AT: Final = 2000  # secrets are masked before the text is cut, or half of one would show
+# Secrets are masked before the text is cut, or half of one would show; of what is looked at itself, the end may be half
+# of one, so as much as a secret can have is left out there.
+_LOOKED_AT: Final = 16 << 10
+_HALF_SECRET: Final = 8 << 10
 
 _FIX: Final = "see what answers there; expected one JSON value, in UTF-8, and nothing else"
 
@@ -39,6 +42,7 @@ def parse(data: bytes, place: str, max_depth: int = MAX_DEPTH, *, shown: bool = 
 def beginning(data: bytes) -> str:
     """Return how a text begins, in quotes, without secrets."""
     text = redact(data[:_LOOKED_AT].decode("utf-8", "replace"))
+    text = text if len(data) <= _LOOKED_AT else text[:-_HALF_SECRET]
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")
 

@@ -32,6 +32,9 @@ class Declaration(NamedTuple):
 def _metric(declaration: Declaration, source: str) -> Metric:
     return Metric(declaration.name, declaration.kind, declaration.help, labels=declaration.labels, source=source)
 
+PROMETHEUS: Final = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE"})
+"""Names that Prometheus makes by itself; alerts of others rely on them."""
+
 
 @dataclass(frozen=True, slots=True)
 class MappedMetric:
@@ -97,6 +100,8 @@ def _check_declaration(wanted: MappedMetric) -> Problems:
     if name.startswith(OWN_PREFIXES) or ":" in name:
         remedy = "expected another, such as app_queue_jobs"
         yield "name", f"names with a colon, or beginning with {', '.join(OWN_PREFIXES)}, are this program's; {remedy}"
+    if name in PROMETHEUS or name.startswith("scrape_"):
+        yield "name", f"{name} is what Prometheus itself says of a target; expected another, such as app_{name.lower()}"
     if (kind == "counter") != name.endswith("_total"):
         yield "name", "`_total` ends the names of counters, and of nothing else; expected another name, or type"
     if (wanted.type == "info") != name.endswith("_info"):
@@ -110,7 +115,8 @@ def _check_declaration(wanted: MappedMetric) -> Problems:
     try:
         Metric("app", kind, "Help.", labels=labels, source="the mapping")
     except DeclarationError as error:
-        yield "labels", f"{error}; expected other names, of letters, digits and `_`"
+        reason = str(error).removeprefix("app: ")
+        yield "labels", f"{reason}; expected other names, of letters, digits and `_`"
 
 
 def _check_paths(wanted: MappedMetric) -> Problems:

@@ -3,7 +3,7 @@
 import math
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple
@@ -68,6 +68,8 @@ class Sample(NamedTuple):
 
 
 Samples = Iterator[Sample | None]
+Remarking = Generator[Sample | None, None, str]
+"""Samples that return a remark for people: why what was looked at is not well, though the look itself worked."""
 _new = tuple.__new__
 
 

@@ -4,9 +4,11 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from exporter.collector import Trouble
+from exporter.lookup import looked_up
 from exporter.models import Problems
 from exporter.setting import FilePath, Secret, setting
 
@@ -15,6 +17,7 @@ _PASSED_ON: Final = ("PATH", "HOME", "TZ")
 _TELLING: Final = re.compile(r"(?i)(?:^|_)(?:password|passwd|pwd|passphrase|secret|token|key|credentials?|dsn)(?:_|$)")
 _HAS_PASSWORD: Final = re.compile(r"://[^/\s]*@")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATIENCE: Final = 2.0  # seconds for whoever knows the users, which may be a service on another machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,30 +52,27 @@ class ProgramSettings:
         for name, value in self.environment.items():
             if _TELLING.search(name) or _HAS_PASSWORD.search(value):
                 yield f"environment.{name}", "may be a secret, and would be shown; expected it in secret_environment"
-        if self.user and _entry(self.user) is None:
+        if self.user and not _may_be_there(self.user):
             yield "user", f"there is no user {self.user!r} here; expected one that this machine knows"
 
     def identity(self) -> dict[str, Any]:
         """Return what makes the program run as its user."""
         if not self.user:
             return {}
-        entry = _entry(self.user)
-        if entry is None:
-            raise Trouble(f"there is no user {self.user} any more", "create it, or correct `user`")
-        if os.geteuid() == entry.pw_uid:
+        user = _known(self.user)
+        if os.geteuid() == user.number:
             return {}
         if os.geteuid() != 0:
             fix = f"run the exporter as {self.user} or as root, or leave `user` out"
             raise Trouble(f"only root can run a program as {self.user}", fix)
-        groups = os.getgrouplist(self.user, entry.pw_gid)
-        return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
+        return {"user": user.number, "group": user.group, "extra_groups": user.groups}
 
     def variables(self) -> dict[str, str]:
         """Return the environment that the program sees."""
         own = {"PATH": _PATH, "LANG": "C.UTF-8"}
         own |= {name: os.environ[name] for name in _PASSED_ON if os.environ.get(name)}
         if self.user:
-            own |= {"HOME": os.path.expanduser(f"~{self.user}"), "USER": self.user, "LOGNAME": self.user}
+            own |= {"HOME": _known(self.user).home, "USER": self.user, "LOGNAME": self.user}
         return own | dict(self.environment) | _revealed(self.secret_environment)
 
 
@@ -86,11 +86,40 @@ def _check_variables(key: str, variables: Mapping[str, str]) -> Problems:
             yield f"{key}.{name}", "cannot be a variable of the environment; expected a name such as LANG"
 
 
-def _entry(user: str) -> Any:
-    """Return what the system knows of a user, None where there is no such; users are Unix'."""
+class _User(NamedTuple):
+    """What the system knows of a user."""
+
+    number: int
+    group: int
+    groups: list[int]
+    home: str
+
+
+def _known(name: str) -> _User:
+    try:
+        user = looked_up(("user", name), partial(_found, name), _PATIENCE)
+    except TimeoutError:
+        fix = "see what the service that knows the users waits for, with `getent passwd`"
+        raise Trouble(f"nobody has said within {_PATIENCE:g} s who the user {name} is", fix) from None
+    if user is None:
+        raise Trouble(f"there is no user {name} any more", "create it, or correct `user`")
+    return user
+
+
+def _may_be_there(name: str) -> bool:
+    """Tell whether a user is known; where nobody answers, that is no mistake of the configuration."""
+    try:
+        return looked_up(("user", name), partial(_found, name), _PATIENCE) is not None
+    except TimeoutError:
+        return True
+
+
+def _found(name: str) -> _User | None:
+    """Return the user of this name, None where there is no such; users are Unix'."""
     import pwd
 
     try:
-        return pwd.getpwnam(user)
+        entry = pwd.getpwnam(name)
     except (KeyError, ValueError):
         return None
+    return _User(entry.pw_uid, entry.pw_gid, os.getgrouplist(name, entry.pw_gid), entry.pw_dir)

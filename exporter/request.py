@@ -1,9 +1,9 @@
-"""What an HTTP request can be told in the configuration, and the request made of it."""
+"""What an HTTP request can be told in the configuration, and the requests made of it."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
 from exporter.fetch import Cancel, Reply, basic, fetch
@@ -16,17 +16,13 @@ _OWN_HEADERS: Final = ("host", "content-length", "transfer-encoding", "connectio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestSettings:
-    """An HTTP request, with its credentials, and what it may cost."""
+    """Where an HTTP server is, how it lets us in, and what an answer may cost."""
 
     url: SecretURL | None = setting(
         None,
         help="The address that is asked, http:// or https://.",
         example="http://127.0.0.1:8000/api/status",
         shown=True,
-    )
-    method: Literal["GET", "POST"] = setting("GET", help="How it is asked.")
-    body: str = setting(
-        "", help="What a POST sends; as application/json, unless a header says otherwise.", example='{"query": "jobs"}'
     )
     headers: Mapping[str, Secret] = setting(
         {}, help="Headers to send, their values kept secret.", example='{X-API-Key: "${API_KEY}"}'
@@ -53,23 +49,25 @@ class RequestSettings:
             yield "client_cert" if self.client_cert else "client_key", "stands alone; expected both files"
         if self.insecure_skip_verify and self.ca_file:
             yield "ca_file", "is not looked at with insecure_skip_verify; expected only one of them"
-        if self.body and self.method == "GET":
-            yield "body", "is not sent by a GET; expected `method: POST` beside it"
         if not 1 <= self.max_bytes <= 64 << 20:
             yield "max_bytes", "is more than can be held, or nothing; expected 1 to 64MiB"
 
-    def ask(self, timeout: float, accept: str, cancel: Cancel | None = None) -> Reply:
-        """Return the answer to the request; Trouble where none came within bounds."""
+    def ask(
+        self, timeout: float, accept: str, cancel: Cancel | None = None, *, path: str = "", body: bytes | None = None
+    ) -> Reply:
+        """Return the answer of the address, or of a path below it; Trouble where none came within bounds.
+
+        With a body, even an empty one, it is a POST.
+        """
         url = self.url.reveal() if self.url is not None else ""
-        body = self.body.encode() if self.method == "POST" else None
         given = {name.title(): secret.reveal() for name, secret in self.headers.items()}
         kind = {"Content-Type": "application/json"} if body else {}
         return fetch(
-            url,
+            url.rstrip("/") + path if path else url,
             timeout=timeout,
             most=self.max_bytes,
             headers={"Accept": accept, **kind, **self._credentials(), **given},
-            method=self.method,
+            method="GET" if body is None else "POST",
             body=body,
             verify=False if self.insecure_skip_verify else self.ca_file or True,
             cert=(self.client_cert, self.client_key) if self.client_cert else None,

@@ -149,8 +149,10 @@ class Round:
         try:
             outcome = held.get(read.name, now)
             if outcome is None:
-                samples, cut = shape(read, read.function(self._session))
-                outcome = Outcome(read.name, "ok", now, self._clock.monotonic() - begun, samples, cut=cut)
+                remarks: list[str] = []
+                samples, cut = shape(read, _heard(read.function(self._session), remarks))
+                took = self._clock.monotonic() - begun
+                outcome = Outcome(read.name, "ok", now, took, samples, redact("".join(remarks)), cut=cut)
             self._admit(outcome.samples)
         except NotApplicable as error:
             outcome = self._outcome(read.name, "skipped", now, error, self._clock.monotonic() - begun)
@@ -181,6 +183,13 @@ class Round:
 def _first_twice(series: list[tuple[Any, ...]], before: set[tuple[Any, ...]]) -> tuple[Any, ...]:
     seen = set(before)
     return next(one for one in series if one in seen or seen.add(one))  # type: ignore[func-returns-value]
+
+
+def _heard(samples: Any, remarks: list[str]) -> Samples:
+    """Yield the samples, and keep the remark that they end with, if any."""
+    remark = yield from samples
+    if remark:
+        remarks.append(remark)
 
 
 def _text_of(error: BaseException) -> str:

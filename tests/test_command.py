@@ -1,37 +1,17 @@
 """The collector `command`: what the last run of each command told, and that runs neither pile up nor are lost."""
 
-import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from exporter import config
-from exporter.board import Board
 from exporter.config import INSTALLED, ConfigError, read
 from exporter.exposition import render
-from exporter.selfmetrics import Telemetry
-from exporter.state import State
-from tests.commands import is_running
-from tests.onetarget import One, one
+from tests.commands import commands, figure, is_running, script
+from tests.onetarget import one
 from tests.support import until
-
-
-def commands(*lines: str, more: str = "") -> str:
-    """Return the settings of a target with these commands; `name: script` becomes one that a shell runs."""
-    return "commands:\n" + "".join(f"  {line}\n" for line in lines) + more
-
-
-def script(name: str, code: str, **more: str) -> str:
-    given = "".join(f", {key}: {value}" for key, value in more.items())
-    return f"{name}: {{command: [sh, -c, {json.dumps(code)}]{given}}}"
-
-
-def figure(page: dict[str, str], name: str, command: str = "it", role: str = "other") -> str | None:
-    return page.get(f'runbook_command_{name}{{command="{command}",role="{role}"}}')
 
 
 def test_what_a_run_tells() -> None:
@@ -73,9 +53,18 @@ def test_one_that_hangs_is_killed_and_has_failed(tmp_path: Path) -> None:
     code = f"echo $$ >{tmp_path}/pid; exec sleep 60"
     with one("command", commands(script("it", code, timeout="300ms"), script("next", "exit 0"))) as target:
         page = target.page()
+        said = target.outcomes()
     assert (figure(page, "success"), figure(page, "exit_status")) == ("0", "137")
     assert figure(page, "success", "next") == "1"
+    assert said == {"it": "ok it was killed after 0.3 s, its timeout", "next": "ok"}
     until(lambda: not is_running(int((tmp_path / "pid").read_text())))
+
+
+def test_one_that_writes_too_much_is_killed_and_has_failed() -> None:
+    with one("command", commands(script("it", "yes", max_bytes="1kB"))) as target:
+        page = target.page()
+        assert target.outcomes()["it"].startswith("ok it ended with 137")
+    assert (figure(page, "success"), figure(page, "exit_status")) == ("0", "137")
 
 
 def test_one_that_cannot_be_run_tells_nothing_and_keeps_what_was_known(tmp_path: Path) -> None:
@@ -108,7 +97,7 @@ def test_what_it_writes_is_shown_nowhere(tmp_path: Path) -> None:
         assert "canary" not in target.text()
         said = target.outcomes()
     assert "canary" not in str(said)
-    assert said["fails"] == "ok"
+    assert said["fails"] == "ok it ended with 1; run it by hand, as the same user, to see what it says"
     assert "its output is not JSON (line 1, column 1)" in said["text"]
     assert "its output is HTML or XML" in said["html"]
     assert "app_c: `a` is text, expected a number" in said["word"]
@@ -153,28 +142,11 @@ def test_one_runs_at_a_time(tmp_path: Path) -> None:
     assert [figure(page, "success", f"c{number}") for number in range(4)] == ["1"] * 4
 
 
-@contextmanager
-def kept(folder: Path, settings: str) -> Iterator[One]:
-    """Configure a target whose state is in a folder, as a service does."""
-    lines = "".join(f"    {line}\n" for line in settings.strip().splitlines())
-    bound = config.read(f"targets:\n  it:\n    collector: command\n{lines}".encode(), "config.yml", INSTALLED, {})
-    state = State(folder)
-    board = Board(Telemetry(state))
-    target = board.make(bound.targets[0])
-    try:
-        yield One(target)
-    finally:
-        target.close(10.0)
-        state.flush()
-        board.close()
-        state.close()
-
-
 def test_an_interval_of_its_own_outlives_a_restart(tmp_path: Path) -> None:
     often, seldom = tmp_path / "often", tmp_path / "seldom"
     settings = commands(script("often", f"echo >>{often}"), script("it", f"echo >>{seldom}; exit 1", interval="1d"))
     for _ in range(2):
-        with kept(tmp_path / "state", settings) as target:
+        with one("command", settings, tmp_path / "state") as target:
             pages = [target.page(), target.page()]
             assert [figure(page, "success") for page in pages] == ["0", "0"]
     assert (len(often.read_text()), len(seldom.read_text())) == (4, 1)
@@ -184,21 +156,21 @@ def test_the_last_success_outlives_failures_and_a_restart(tmp_path: Path) -> Non
     file = tmp_path / "good"
     file.touch()
     settings = commands(script("it", f"test -e {file}"))
-    with kept(tmp_path / "state", settings) as target:
+    with one("command", settings, tmp_path / "state") as target:
         when = figure(target.page(), "last_success_timestamp_seconds")
         assert when is not None
         file.unlink()
         assert figure(target.page(), "last_success_timestamp_seconds") == when
-    with kept(tmp_path / "state", settings) as target:
+    with one("command", settings, tmp_path / "state") as target:
         page = target.page()
         assert (figure(page, "success"), figure(page, "last_success_timestamp_seconds")) == ("0", when)
 
 
 def test_what_another_version_kept_is_forgotten(tmp_path: Path) -> None:
     settings = commands(script("it", "exit 0", interval="1d"))
-    with kept(tmp_path / "state", settings) as target:
+    with one("command", settings, tmp_path / "state") as target:
         target.target.collector.context.shelf.put("run it", {"time": time.time(), "state": "good"})
-    with kept(tmp_path / "state", settings) as target:
+    with one("command", settings, tmp_path / "state") as target:
         assert figure(target.page(), "success") == "1"
 
 

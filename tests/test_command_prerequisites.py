@@ -4,14 +4,19 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from exporter.collectors.command.prerequisites import version_in
+from exporter.collector import Trouble
+from exporter.collectors.command.prerequisites import Prerequisite, version_in
+from exporter.collectors.command.session import Session
+from exporter.collectors.command.settings import PrerequisiteSettings
 from exporter.command import Ended
+from tests.answering import answering, page, silent
 from tests.commands import needs
 from tests.onetarget import one
 
@@ -115,6 +120,17 @@ def leftovers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[str
         yield lambda: os.listdir(folder)
 
 
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Return what puts a script in chromedriver's place."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    def put(script: str) -> None:
+        program(tmp_path, script, "chromedriver")
+
+    return put
+
+
 def test_a_browser_is_driven_and_leaves_nothing_behind(leftovers: Callable[[], list[str]]) -> None:
     needs("chromium", "chromedriver")
     ok, version = prerequisite("{at_least: 100}", "webdriver")
@@ -137,14 +153,57 @@ def test_a_browser_is_driven_as_another_user(leftovers: Callable[[], list[str]])
     "echo ChromeDriver was started successfully on port 1.; exec sleep 60", "while :; do echo x; done",
 ])  # fmt: skip
 def test_a_driver_that_brings_no_browser_about(
-    script: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, leftovers: Callable[[], list[str]]
+    script: str, driver: Callable[[str], None], leftovers: Callable[[], list[str]]
 ) -> None:
-    program(tmp_path, script, "chromedriver")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    driver(script)
     began = time.monotonic()
     assert prerequisite("{timeout: 500ms}", "webdriver") == ("0", None)
     assert time.monotonic() - began < 5
     assert leftovers() == []
+
+
+LISTENS = "echo ChromeDriver was started successfully on port {port}.; exec sleep 60"
+
+
+def cut(session: Session) -> str:
+    """Return why a browser could not be waited for in a round; a plain Trouble, in which nothing is told of it."""
+    began = time.monotonic()
+    with pytest.raises(Trouble) as caught:
+        list(Prerequisite("webdriver", PrerequisiteSettings(), 30.0).samples(session))
+    assert time.monotonic() - began < 10
+    return f"{caught.value} {caught.value.fix}"
+
+
+def test_a_browser_that_the_round_has_no_time_for_is_not_missing(driver: Callable[[str], None]) -> None:
+    stop = threading.Event()
+    with answering(silent(stop)) as served:
+        for script in ("exec sleep 60", LISTENS.format(port=served.port)):
+            driver(script)
+            said = cut(Session(0.5))
+            assert "it was killed after 0.5 s, as the round was over, not its own timeout" in said
+            assert "`timeout` and `interval`" in said
+        stop.set()
+
+
+def test_a_browser_whose_round_is_cancelled_is_not_missing(driver: Callable[[str], None]) -> None:
+    stop = threading.Event()
+    with answering(silent(stop)) as served:
+        for script in ("exec sleep 60", LISTENS.format(port=served.port)):
+            driver(script)
+            session = Session(60.0)
+            timer = threading.Timer(0.3, session.cancel)
+            timer.start()
+            assert "as the round was over" in cut(session)
+            assert "as the round was over" in cut(session)  # what begins later as well
+        stop.set()
+
+
+def test_a_driver_that_says_no_in_time_counts_in_a_short_round_as_well(driver: Callable[[str], None]) -> None:
+    refusal = b'{"value": {"error": "session not created", "message": "no chrome binary"}}'
+    with answering(page(refusal, "500 Error")) as served:
+        driver(LISTENS.format(port=served.port))
+        found = list(Prerequisite("webdriver", PrerequisiteSettings(), 30.0).samples(Session(5.0)))
+    assert [sample.value for sample in found if sample] == [0]
 
 
 def test_a_driver_that_cannot_be_asked_tells_nothing() -> None:
@@ -153,11 +212,10 @@ def test_a_driver_that_cannot_be_asked_tells_nothing() -> None:
         assert told(target.page(), "webdriver") == (None, None)
 
 
-def test_a_driver_whose_browser_is_gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_driver_whose_browser_is_gone(driver: Callable[[str], None]) -> None:
     """The driver listens, and answers that there is no browser to start."""
     needs("chromium", "chromedriver")
     hidden = "mount --bind /bin/false /usr/bin/chromium"
-    script = f"exec unshare -m sh -c '{hidden}; exec {shutil.which('chromedriver')} --port=0'"
-    program(tmp_path, script, "chromedriver")
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    real = shutil.which("chromedriver", path=os.environ["PATH"].partition(":")[2])
+    driver(f"exec unshare -m sh -c '{hidden}; exec {real} --port=0'")
     assert prerequisite("{}", "webdriver") == ("0", None)

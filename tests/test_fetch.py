@@ -11,6 +11,7 @@ import pytest
 from exporter.collector import Trouble
 from exporter.fetch import Cancel, fetch
 from tests.answering import answering, cancelling, endless, page, silent, trickling
+from tests.lookups import asides
 from tests.process import free_port
 
 MOST = 100_000
@@ -183,3 +184,35 @@ def test_another_thread_ends_it_while_it_connects() -> None:
         assert time.monotonic() - began < 10
         for one in waiting:
             one.close()
+
+
+# ---- names
+
+
+def test_an_address_that_swallows_everything_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.2", 0), backlog=0) as full, answering(page(b"second")) as served:
+        port = full.getsockname()[1]
+        waiting = [socket.socket() for _ in range(3)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)
+                 for address in (("127.0.0.2", port), ("127.0.0.1", served.port))]  # fmt: skip
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert fetch("http://two.example/", timeout=2, most=MOST).body == b"second"
+        for one in waiting:
+            one.close()
+
+
+def test_a_name_service_that_hangs_keeps_one_thread_for_each_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, real = threading.Event(), socket.getaddrinfo
+
+    def hang(*arguments: object, **more: int) -> object:
+        return real(*arguments, **more) if more.get("flags") else stop.wait(30)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    before = asides()
+    for host in ("a.example", "b.example") * 5:
+        assert "has not answered in full within 0.05 s" in str(trouble(f"http://{host}/", 0.05))
+    assert asides() == before + 2
+    stop.set()

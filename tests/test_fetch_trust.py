@@ -168,5 +168,6 @@ def test_a_redirect_to_plain_http_a_post_s_and_an_endless_one_are_refused(secure
     with answering(to("/again")) as served:
         assert "redirects without end" in str(trouble(served.url))
         assert len(served.asked) == 6
-    with answering(to("ftp://elsewhere/")) as served:
-        assert "the address is not understood" in str(trouble(served.url))
+    for nowhere in ("ftp://elsewhere/", "http://[x/", "http://a:b/", "//[::1"):
+        with answering(to(nowhere)) as served:
+            assert "the address is not understood" in str(trouble(served.url))

@@ -66,6 +66,20 @@ def test_secrets_are_masked_before_the_text_is_cut() -> None:
     assert "a-secret" not in str(refused(b"x" * 70 + b" a-secret-of-json-text"))
 
 
+@pytest.mark.parametrize("before", [1980, 1995, (16 << 10) - 12])
+def test_half_a_secret_does_not_show_either(before: int) -> None:
+    Secret("another-secret-of-json-text")
+    said = str(refused(b"oh" + b" " * before + b"another-secret-of-json-text", depth=9))
+    assert "'oh" in said
+    assert "another" not in said
+
+
+def test_each_of_several_is_looked_into() -> None:
+    for deep in (b"[1, [[2]]]", b'{"a": 1, "b": {"c": [2]}}', b"[[1], [2], [[3]]]"):
+        parse(deep, "it", 3)
+        assert "nested more than 2 levels deep" in str(refused(deep, depth=2))
+
+
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_depth(opening: bytes) -> None:
     closing = b"]" if opening == b"[" else b"}"

@@ -8,7 +8,7 @@ from exporter.config import INSTALLED, ConfigError, read
 from exporter.jmes import compiled
 from exporter.mapping import MappedMetric
 from exporter.mappingclash import clashes
-from exporter.metric import gauge
+from exporter.metric import CATALOGUE, Metric
 
 HEAD = "targets:\n  it:\n    collector: json\n    file: x.json\n    metrics:\n"
 
@@ -58,6 +58,9 @@ def test_what_is_right(metric: str) -> None:
     ("name: app.jobs, help: Jobs., value: a", "name", "'app.jobs' is not a metric name; expected letters"),
     ("name: 'app:jobs', help: Jobs., value: a", "name", "names with a colon"),
     ("name: runbook_jobs, help: Jobs., value: a", "name", "beginning with runbook_"),
+    ("name: up, help: Jobs., value: a", "name", "up is what Prometheus itself says of a target; expected another"),
+    ("name: ALERTS, help: Jobs., value: a", "name", "ALERTS is what Prometheus itself says of a target"),
+    ("name: scrape_jobs, help: Jobs., value: a", "name", "scrape_jobs is what Prometheus itself says"),
     ("name: app_total, help: Jobs., value: a", "name", "`_total` ends the names of counters"),
     ("name: app, help: Jobs., value: a, type: counter", "name", "`_total` ends the names of counters"),
     ("name: app_info, help: Jobs., value: a", "name", "`_info` ends the names of the type info"),
@@ -114,7 +117,7 @@ class Makes:
         return [("metrics", metric) for metric in self.metrics]
 
 
-DECLARED = gauge("mapping_test_declared", "Declared.", source="here")
+DECLARED = Metric("mapping_test_declared", "gauge", "Declared.", source="here")
 
 
 def test_two_targets_may_make_the_same_metric_and_no_other_of_its_name() -> None:
@@ -136,7 +139,8 @@ def test_two_targets_may_make_the_same_metric_and_no_other_of_its_name() -> None
 @pytest.mark.parametrize("name", [
     "mapping_test_declared", "node_load1", "node_memory_Anything_bytes",
 ])  # fmt: skip
-def test_a_metric_of_this_program_is_no_other_s(name: str) -> None:
+def test_a_metric_of_this_program_is_no_other_s(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CATALOGUE, DECLARED.name, DECLARED)
     ((target, _, text),) = clashes([("x", Makes(MappedMetric(name=name, help="A.", value="a")))])
     assert (target, text) == ("x", f"{name} is a metric of this program; expected another name")
 

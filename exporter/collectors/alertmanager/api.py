@@ -1,15 +1,12 @@
 """Alertmanager's API v2: what is asked, and what may be wrong with the answer."""
 
-from typing import Any, Final
+from typing import Any
 
 from exporter.collector import Trouble
 from exporter.collectors.alertmanager.settings import AlertmanagerSettings
-from exporter.deadline import Cancel, Deadline
+from exporter.deadline import Cancel, Deadline, within
 from exporter.fetch import Reply
 from exporter.jsontext import beginning, parse
-
-# A round is cut at its timeout; what explains itself a little earlier says more.
-_SHARE: Final = 0.9
 
 
 class Api:
@@ -17,13 +14,13 @@ class Api:
 
     def __init__(self, settings: AlertmanagerSettings, timeout: float) -> None:
         self._settings = settings
-        self._deadline = Deadline(timeout * _SHARE)
+        self._deadline = Deadline(within(timeout))
         self._cancel = Cancel()
 
     def get(self, path: str) -> Any:
         """Return what lies under a path of the API."""
         left = max(self._deadline.seconds - self._deadline.spent(), 0.001)
-        reply = self._settings.request(path).ask(left, "application/json", self._cancel)
+        reply = self._settings.ask(left, "application/json", self._cancel, path=path)
         if reply.status != 200:
             raise _refused(path, reply)
         return parse(reply.body, path)

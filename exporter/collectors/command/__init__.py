@@ -11,7 +11,7 @@ from exporter.collectors.command.session import Session, allowed
 from exporter.collectors.command.settings import CommandsSettings
 from exporter.deadline import within
 from exporter.mappingpick import MISSING
-from exporter.metric import Samples
+from exporter.metric import Remarking, Samples
 
 __all__ = ["MISSING", "OK", "Commands"]
 
@@ -38,14 +38,14 @@ class Commands(Collector[Session]):
         yield Session(within(self.context.timeout))
 
     @read
-    def command(self, session: Session, name: str) -> Samples:
+    def command(self, session: Session, name: str) -> Remarking:
         """How the last run of a command ended, when, and what its output is mapped to."""
-        yield from self._commands[name].samples(session)
+        return (yield from self._commands[name].samples(session))
 
     @read
-    def prerequisite(self, session: Session, name: str) -> Samples:
+    def prerequisite(self, session: Session, name: str) -> Remarking:
         """Whether a program that is needed is there, and its version."""
-        yield from self._prerequisites[name].samples(session)
+        return (yield from self._prerequisites[name].samples(session))
 
     def reads(self) -> list[Read]:
         """Return a read for each command and each prerequisite."""

@@ -10,7 +10,7 @@ from exporter.collectors.command.session import Session
 from exporter.collectors.command.settings import PrerequisiteSettings
 from exporter.collectors.command.webdriver import DRIVER, Fails, browser_version
 from exporter.command import Ended, NotStarted
-from exporter.metric import Samples, gauge
+from exporter.metric import Remarking, gauge
 
 _SOURCE: Final = "the program, run in the background"
 _MOST_BYTES: Final = 64 << 10
@@ -40,15 +40,17 @@ class Prerequisite:
         self._settings = settings
         self._timeout = timeout
 
-    def samples(self, session: Session) -> Samples:
-        """Yield whether it will do, and its version."""
+    def samples(self, session: Session) -> Remarking:
+        """Yield whether it will do, and its version; say why it will not."""
         try:
             version = self._version(session)
-        except (NotStarted, Fails):
+        except (NotStarted, Fails) as error:
             yield OK(0, name=self._name)
-            return
-        yield OK(self._will_do(version), name=self._name)
+            return str(error)
+        will_do = self._will_do(version)
+        yield OK(will_do, name=self._name)
         yield INFO(1, name=self._name, version=version)
+        return "" if will_do else f"it is too old: {version}, and at least {self._settings.at_least} is needed"
 
     def _version(self, session: Session) -> str:
         if self._name == WEBDRIVER and not self._settings.command:

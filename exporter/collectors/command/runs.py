@@ -4,16 +4,17 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from exporter.collectors.command.output import Output
 from exporter.collectors.command.prerequisites import OK
 from exporter.collectors.command.session import Session
 from exporter.collectors.command.settings import CommandSettings
-from exporter.jsontext import parse
-from exporter.mappingpick import Picker
-from exporter.metric import Samples, gauge
+from exporter.command import Ended, WroteTooMuch
+from exporter.metric import Remarking, gauge
 from exporter.state import Shelf
 
 _LABELS: Final = ("command", "role")
 _SOURCE: Final = "the command, run in the background"
+KILLED: Final = 137
 
 SUCCESS = gauge(
     "runbook_command_success",
@@ -62,13 +63,12 @@ class Command:
         self._timeout = timeout
         self._labels = {"command": name, "role": settings.role}
         self._shelf = shelf
-        self._key = f"run {name}"  # names of reads, which the engine keeps there, have no space
-        self._picker = Picker(settings.metrics, "a command's output, by the configuration's mapping")
+        self._key, self._output_key = f"run {name}", f"output {name}"  # the engine's own keys there have no space
         self._last = _recalled(shelf.get(self._key))
-        self._output: bytes | None = None  # of the last run, if it is mapped; it does not outlive a restart
+        self._output = Output(settings, shelf.get(self._output_key))
 
-    def samples(self, session: Session) -> Samples:
-        """Yield what is known after a run, or after the last one where it is too early for another."""
+    def samples(self, session: Session) -> Remarking:
+        """Yield what is known after a run, or after the last one where it is too early for another; say why not."""
         last = self._last
         if last is None or self._is_due(last):
             last = self._run(session)
@@ -80,21 +80,40 @@ class Command:
         yield LAST_SUCCESS(last.succeeded, **self._labels)
         if self.settings.role == "prerequisite":
             yield OK(last.success, name=self._labels["command"])
-        if self._output is not None and last.success:
-            yield from self._picker.samples(parse(self._output, "its output", shown=False))
+        yield from self._output.samples()
+        return "" if last.success else self._why(last)
+
+    def _why(self, last: Run) -> str:
+        if last.status == KILLED and last.seconds >= self._timeout:
+            return f"it was killed after {self._timeout:g} s, its timeout"
+        return f"it ended with {last.status}; run it by hand, as the same user, to see what it says"
 
     def _is_due(self, last: Run) -> bool:
-        interval, unknown = self.settings.interval, bool(self.settings.metrics) and self._output is None
-        return interval is None or unknown or not 0 <= time.time() - last.time < interval
+        interval = self.settings.interval
+        # a time to come is one of a clock that was set back since
+        return interval is None or not self._output.is_known or not 0 <= time.time() - last.time < interval
 
     def _run(self, session: Session) -> Run:
-        ended = session.run(self.settings, self._timeout, self.settings.max_bytes)
+        ended = self._ended(session)
         now, success = time.time(), ended.in_time and ended.status in self.settings.expected_status
         before = self._last.succeeded if self._last else None
         self._last = Run(now, ended.status, success, ended.seconds, now if success else before)
-        self._shelf.put(self._key, asdict(self._last))
-        self._output = ended.output if self.settings.metrics else None
+        self._shelf.put_all({self._key: asdict(self._last), self._output_key: self._mapped(ended.output, success)})
         return self._last
+
+    def _ended(self, session: Session) -> Ended:
+        begun = time.monotonic()
+        try:
+            return session.run(self.settings, self._timeout, self.settings.max_bytes)
+        except WroteTooMuch:  # it ran, and did not end well
+            return Ended(KILLED, b"", b"", time.monotonic() - begun, in_time=True)
+
+    def _mapped(self, output: bytes, success: bool) -> Any:
+        """Map the output; return what must be kept of it so that the command need not run before it is due."""
+        if not self.settings.metrics:
+            return None
+        kept = self._output.take(output if success else None)
+        return kept if self.settings.interval is not None else None
 
 
 def _recalled(kept: Any) -> Run | None:

@@ -38,6 +38,11 @@ class Session:
         """Return how the program ended; Trouble where it had less time than it may take, and needed more."""
         seconds = self.left(timeout)
         ended = run(program, timeout=seconds, most=most, cancel=self.cancelling)
-        if not ended.in_time and seconds < timeout:
-            raise Trouble(f"it was killed after {seconds:.1f} s, as the round was over, not its own timeout", _FIX)
+        if not ended.in_time:
+            self.check_own_fault(seconds, timeout)
         return ended
+
+    def check_own_fault(self, seconds: float, timeout: float) -> None:
+        """Raise Trouble where what did not end within these seconds was cut by the round, not by its own timeout."""
+        if self.cancelling.cancelled or seconds < timeout:
+            raise Trouble(f"it was killed after {seconds:.1f} s, as the round was over, not its own timeout", _FIX)

@@ -33,7 +33,10 @@ class Fails(Trouble):
 
 
 def browser_version(program: ProgramSettings, session: Session, timeout: float) -> str:
-    """Return the version of the browser that chromedriver starts; Fails says why it does not."""
+    """Return the version of the browser that chromedriver starts; Fails says why it does not.
+
+    Where the round had no time for it, nothing is known of the browser: that is a plain Trouble.
+    """
     deadline = Deadline(session.left(timeout))
     try:
         with (
@@ -43,6 +46,7 @@ def browser_version(program: ProgramSettings, session: Session, timeout: float) 
         ):
             return _driven(process, deadline, session, program)
     except TimeoutError:
+        session.check_own_fault(deadline.seconds, timeout)
         raise Fails(f"no browser was started within {deadline.seconds:g} s", _FIX) from None
 
 
@@ -73,7 +77,8 @@ def _driven(process: "subprocess.Popen[bytes]", deadline: Deadline, session: Ses
         return _drive(f"http://127.0.0.1:{_port(process, deadline)}", deadline, session, program)
     except Trouble as error:
         if session.cancelling.cancelled:
-            raise
+            raise TimeoutError from None
+        deadline.left()  # where that is over, it was no answer in time that went wrong
         raise Fails(str(error), _FIX) from None
 
 

@@ -5,13 +5,12 @@ be killed, and not a thread of the exporter; and nothing has to be installed tha
 """
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.collector import Trouble
 from exporter.command import Ended, NotStarted, run
-from exporter.deadline import Cancel
+from exporter.deadline import Cancel, within
 from exporter.jsontext import beginning
 from exporter.program import ProgramSettings
 
@@ -21,7 +20,6 @@ FIELDS: Final = ("index", "name", "driver_version", "memory.total", "memory.used
 ARGUMENTS: Final = (f"--query-gpu={','.join(FIELDS)}", "--format=csv,noheader,nounits")
 
 _MOST: Final = 256 << 10
-_SHARE: Final = 0.9  # of the round's time: what explains itself a little earlier says more
 _LOST: Final = frozenset({"[GPU is lost]", "[GPU requires reset]"})
 _ERRORS: Final = frozenset({"[Unknown Error]", "ERR!"})
 _NUMBER: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
@@ -73,36 +71,22 @@ class Told:
 
 
 class Smi:
-    """Runs nvidia-smi, and not again while one hangs: in the kernel it cannot be killed, and more would join it."""
+    """Runs nvidia-smi; while one hangs in the kernel, where it cannot be killed, run() starts no other beside it."""
 
     def __init__(self, command: tuple[str, ...], timeout: float) -> None:
         self._program = ProgramSettings(command=(*command, *ARGUMENTS))
-        self._timeout = timeout * _SHARE
-        self._hung = False
+        self._timeout = within(timeout)
 
     def ask(self, cancel: Cancel) -> Told:
         """Return what it tells; Trouble where it tells of no graphics processor."""
-        if self._hung and self._still_runs():
-            raise Trouble("nvidia-smi still hangs since an earlier round", "see the kernel's log; restart the machine")
-        self._hung = True  # unless it comes back
         ended = run(self._program, timeout=self._timeout, most=_MOST, cancel=cancel)
         if not ended.in_time:
             fix = "see the kernel's log; `nvidia-smi -pm 1` where it is only slow"
             raise Trouble(f"nvidia-smi hangs: no answer within {self._timeout:g} s", fix)
-        self._hung = False
         told = told_by(ended.output.decode("utf-8", "replace"))
         if not told.gpus:
             raise _trouble(ended)
         return told
-
-    def _still_runs(self) -> bool:
-        import psutil  # only where one has hung: it takes memory that all others save
-
-        for child in psutil.Process().children():
-            with suppress(psutil.Error):
-                if child.status() != psutil.STATUS_ZOMBIE and ARGUMENTS[0] in child.cmdline():
-                    return True
-        return False
 
 
 def _trouble(ended: Ended) -> Trouble:

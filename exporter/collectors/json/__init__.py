@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from exporter.collector import Collector, Context, NotApplicable, Trouble, read
+from exporter.collector import Collector, Context, Read, Trouble, read
 from exporter.collectors.json.settings import JSONSettings
 from exporter.command import run
 from exporter.deadline import Cancel, within
@@ -62,9 +62,11 @@ class JSON(Collector[Document]):
     @read
     def file(self, document: Document) -> Samples:
         """When the file was last written: one that nobody writes any more keeps its values for ever."""
-        if document.modified is None:
-            raise NotApplicable("the document is not in a file")
         yield MODIFIED(document.modified)
+
+    def reads(self) -> list[Read]:
+        """Return the reads of this source: what is asked of a URL has no file that could be missed."""
+        return [one for one in super().reads() if one.name != "file" or self.settings.file]
 
     def _document(self, cancel: Cancel) -> Document:
         settings, timeout = self.settings, within(self.context.timeout)
@@ -73,7 +75,8 @@ class JSON(Collector[Document]):
             return Document(data, settings.file, modified)
         if settings.program is not None:
             return _output(settings.program, timeout, settings.max_bytes, cancel)
-        reply = settings.ask(timeout, "application/json", cancel)
+        body = settings.body.encode() if settings.method == "POST" else None
+        reply = settings.ask(timeout, "application/json", cancel, body=body)
         if reply.status not in (settings.statuses or range(200, 300)):
             fix = "see what answers there, or add the status to `statuses` where its answer is meant"
             raise Trouble(f"the answer has the status {reply.status}: {beginning(reply.body)}", fix)
@@ -86,5 +89,6 @@ def _output(program: ProgramSettings, timeout: float, most: int, cancel: Cancel)
     if not ended.in_time:
         raise Trouble(f"{name} was killed after {timeout:g} s", "raise the target's `timeout`, or make it quicker")
     if ended.status != 0:
-        raise Trouble(f"{name} ended with {ended.status}: {ended.last_words()}", "run it by hand, as the same user")
+        # what it wrote may hold anything
+        raise Trouble(f"{name} ended with {ended.status}", "run it by hand, as the same user, to see what it says")
     return Document(ended.output, f"the output of {name}", shown=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from exporter.jsontext import MAX_DEPTH
 from exporter.mapping import MappedMetric
@@ -19,6 +19,10 @@ SOURCES: Final = ("url", "file", "program")
 class JSONSettings(RequestSettings):
     """Where the document comes from, in exactly one way, and what becomes of it."""
 
+    method: Literal["GET", "POST"] = setting("GET", help="How the address is asked.")
+    body: str = setting(
+        "", help="What a POST sends; as application/json, unless a header says otherwise.", example='{"query": "jobs"}'
+    )
     file: FilePath = setting("", help="The file that the document stands in.", example="/var/lib/app/status.json")
     program: ProgramSettings | None = setting(
         None,
@@ -41,6 +45,8 @@ class JSONSettings(RequestSettings):
     def check(self) -> Problems:
         """Find none or several sources, and metrics that cannot stand beside each other."""
         yield from RequestSettings.check(self)
+        if self.body and self.method == "GET":
+            yield "body", "is not sent by a GET; expected `method: POST` beside it"
         given = [source for source in SOURCES if getattr(self, source)]
         if len(given) != 1:
             said = f"has {' and '.join(given)}" if given else "does not say where its document is"
