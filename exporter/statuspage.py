@@ -1,6 +1,6 @@
 """The pages for eyes: what is watched, how it stands, and why not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
@@ -79,13 +79,22 @@ def _target_row(check: dict[str, str], target: Target, snapshot: Snapshot, now: 
     name = escape(target.settings.name)
     good = sum(outcome.status == "ok" for outcome in snapshot.outcomes)
     applying = sum(outcome.status != "skipped" for outcome in snapshot.outcomes)
-    wrong = "" if check["status"] == "healthy" else escape(check["message"])
+    wrong = escape("; ".join(_wrong(check, snapshot)))
     return (
         f'<tr><td><a href="/targets#{name}">{name}</a></td><td class="less">{escape(snapshot.collector)}</td>'
         f'<td>{_state(check["status"])}</td><td class="when less">{_ago(_last_success(snapshot), now)}</td>'
         f'<td class="n less">{good} of {applying}</td><td class="n">{_series(snapshot.outcomes)}</td>'
         f'<td class="n less">{_milliseconds(snapshot.duration)}</td><td>{wrong}</td></tr>'
     )
+
+
+def _wrong(check: dict[str, str], snapshot: Snapshot) -> Iterator[str]:
+    """Yield what is wrong with a target, and with what it looks at."""
+    if check["status"] != "healthy":
+        yield check["message"]
+    for outcome in snapshot.outcomes:
+        if outcome.status == "ok" and outcome.reason:
+            yield f"{outcome.read}: {outcome.reason}"
 
 
 def _target_section(check: dict[str, str], target: Target, snapshot: Snapshot, now: float) -> str:

@@ -153,3 +153,12 @@ def test_a_page_of_nothing_says_so() -> None:
 def test_times_are_shown_as_ages(tmp_path: Path, seconds: float, shown: str) -> None:
     snapshot = Snapshot("x", "exporter", NOW, True, last_success={"load": NOW - seconds})
     assert row(Page(statuspage.landing([target("x", tmp_path)], [snapshot], NOW)), "x")[3] == shown
+
+
+def test_what_a_read_remarks_though_it_worked_is_shown(tmp_path: Path) -> None:
+    outcomes = (Outcome("migrations", "ok", NOW, reason="it ended with 4"), Outcome("fine", "ok", NOW))
+    snapshot = Snapshot("x", "exporter", NOW, True, outcomes=outcomes)
+    landing = row(Page(statuspage.landing([target("x", tmp_path)], [snapshot], NOW)), "x")
+    assert (landing[2], landing[-1]) == ("healthy", "migrations: it ended with 4")
+    shown = Page(statuspage.targets([target("x", tmp_path)], [snapshot], NOW))
+    assert row(shown, "migrations")[-1] == "it ended with 4"
