@@ -33,7 +33,7 @@ _ORIGIN: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
 
 
 class Endpoints:
-    """Answers requests from the board; `reload` loads the configuration anew and returns what is wrong with it.
+    """Answers requests from the board; `reload` loads the configuration anew and returns what was refused of it.
 
     `knows` says whether it is known who sends a request.
     """
@@ -161,7 +161,7 @@ class Endpoints:
             return refused
         problem = await asyncio.wrap_future(aside(self._reload))
         if problem:
-            return text(f"the configuration was refused, the one before stays in force:\n{problem}", 500)
+            return text(problem, 500)
         return text("reloaded")
 
 

@@ -63,6 +63,10 @@ class Gate:
                 self._force, self._telemetry.web_config_successful = _InForce(), None
             self._path = path
 
+    def is_of(self, path: str) -> bool:
+        """Whether what is in force came from this file, which is watched."""
+        return bool(path) and path == self._path
+
     def watch(self) -> None:
         """Look for changes until close(), in a thread of its own: a file system may hang."""
         threading.Thread(target=self._watch, name="web-config", daemon=True).start()
@@ -74,17 +78,19 @@ class Gate:
     def look(self) -> None:
         """Take over what has changed in the files; say once what is wrong with it."""
         with self._taking:
-            if not self._path or self._seen == _signs(self._force.config.files):
-                return
             try:
-                self._load(self._path)
+                if self._path and self._seen != _signs(self._force.config.files):
+                    self._load(self._path)
             except ConfigError as error:
                 if error.problems != self._told:
-                    for problem in error.problems:
-                        log.error("the new web configuration is refused: %s", problem)
+                    tell_refused(error)
                 self._told = error.problems
-                return
-            self._told = ()
+            except Exception as error:  # whatever it is, the next look may go well
+                if (told := (repr(error),)) != self._told:
+                    log.exception("the new web configuration cannot be taken over")
+                self._told = told
+            else:
+                self._told = ()
 
     def _load(self, path: str) -> None:
         self._telemetry.web_config_successful, self._seen = False, None
@@ -147,6 +153,12 @@ class Gate:
         """Whether it is known who asks: a user, as all are where there are users, or the owner of a certificate."""
         shown = request.protocol == "https" and request.get_ssl_certificate()
         return self._force.logins is not None or bool(shown)
+
+
+def tell_refused(error: ConfigError) -> None:
+    """Log each thing that is wrong with a new web configuration."""
+    for problem in error.problems:
+        log.error("the new web configuration is refused: %s", problem)
 
 
 def _loaded(path: str, files: Sequence[str]) -> tuple[WebConfig, Sequence[object]]:

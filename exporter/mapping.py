@@ -32,6 +32,7 @@ class Declaration(NamedTuple):
 def _metric(declaration: Declaration, source: str) -> Metric:
     return Metric(declaration.name, declaration.kind, declaration.help, labels=declaration.labels, source=source)
 
+
 PROMETHEUS: Final = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE"})
 """Names that Prometheus makes by itself; alerts of others rely on them."""
 

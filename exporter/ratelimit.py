@@ -44,13 +44,13 @@ class Buckets:
 
 
 def peer_of(address: str) -> str:
-    """Return whom an address is counted as: of IPv6 the network, as one machine has all of its addresses."""
+    """Return whom an address is counted as: one machine is one peer, with all of a loopback or an IPv6 network."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if parsed.version == 4:
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, 64), strict=False))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    if parsed.is_loopback:
+        return "the loopback"
+    return str(parsed) if parsed.version == 4 else str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -12,7 +12,14 @@ from typing import Any, Final
 
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, ResponseStartLine
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    RequestStartLine,
+    ResponseStartLine,
+)
 from tornado.iostream import IOStream, SSLIOStream
 
 from exporter.answer import Answer, text
@@ -36,13 +43,16 @@ _AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
 class Listener(HTTPServer):
     """Tornado's server with a limit of connections: beyond it the oldest that waits for no answer goes.
 
-    So no crowd of silent peers, of half-sent headers or of unread answers keeps a scraper out.
+    So no crowd of silent peers, of half-sent headers or of unread answers keeps a scraper out; a crowd that waits for
+    answers does, in every place: then it is the newcomer that goes.
     """
 
     def initialize(  # type: ignore[override]
-        self, gate: Gate, most: Callable[[], int], telemetry: Telemetry, *args: Any, **kwargs: Any
-    ) -> None:
-        super().initialize(*args, **kwargs)
+        self, gate: Gate, most: Callable[[], int], telemetry: Telemetry,
+        accept: Callable[[HTTPServerRequest], None], **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().initialize(accept, **kwargs)
+        self._accept = accept
         self._gate = gate
         self._most = most
         self._telemetry = telemetry
@@ -97,7 +107,7 @@ class Listener(HTTPServer):
         """Tornado's hook: a connection waits for its next request."""
         assert isinstance(server_conn, HTTP1ServerConnection)  # noqa: S101  # tornado's only kind of connection
         self.idle(server_conn.stream)
-        return super().start_request(server_conn, request_conn)
+        return _Request(self._accept, request_conn)
 
     def on_close(self, server_conn: object) -> None:
         """Tornado's hook: a connection is gone."""
@@ -121,6 +131,25 @@ class Listener(HTTPServer):
             oldest, _ = self._idle.popitem(last=False)
             oldest.close()
             self._telemetry.evicted += 1
+
+
+class _Request(HTTPMessageDelegate):
+    """A request as it comes in: a body is read past, never kept and never parsed, since no endpoint needs one."""
+
+    def __init__(self, accept: Callable[[HTTPServerRequest], None], connection: HTTPConnection) -> None:
+        self._accept = accept
+        self._connection = connection
+        self._request: HTTPServerRequest | None = None
+
+    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+        """Tornado's hook: the headers are whole."""
+        assert isinstance(start_line, RequestStartLine)  # noqa: S101  # a server's are
+        self._request = HTTPServerRequest(connection=self._connection, start_line=start_line, headers=headers)
+
+    def finish(self) -> None:
+        """Tornado's hook: the body has ended."""
+        if self._request is not None:
+            self._accept(self._request)
 
 
 class Server:

@@ -21,7 +21,7 @@ from exporter.board import Board
 from exporter.collector import NoSettings
 from exporter.config import Config, ConfigError, TargetSettings
 from exporter.endpoints import Endpoints
-from exporter.gate import Gate
+from exporter.gate import Gate, tell_refused
 from exporter.greeting import greeting
 from exporter.listening import CannotListenError, Doors
 from exporter.pages import Pages
@@ -36,6 +36,11 @@ log = logging.getLogger(__name__)
 # Longer than a target has by default; and, with what closing takes, shorter than the 10 s after which Docker kills.
 _DRAIN_SECONDS: Final = 5.5
 _CLOSE_SECONDS: Final = 1.5
+_REFUSED: Final = "the configuration was refused, the one before stays in force"
+_WEB_REFUSED: Final = (
+    "the configuration was taken over, but not the web configuration that it names, of which the one before stays in "
+    "force until its files are right; there is no need to reload again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +119,27 @@ class Service:
         self._reloading = threading.Lock()
 
     def reload(self) -> str:
-        """Load the configuration anew; on error keep the one in force, and return what is wrong."""
+        """Load the configuration anew; on error keep what is in force, and return what is wrong."""
         with self._reloading:
             self.telemetry.reload_successful = False
             try:
-                self._apply(load(self._path, self._overrides))
+                refused = self._apply(load(self._path, self._overrides))
             except ConfigError as error:
                 for problem in error.problems:
                     log.error("the new configuration is refused: %s", problem)
-                return str(error)
+                return f"{_REFUSED}:\n{error}"
             except Exception as error:
                 log.exception("the new configuration cannot be applied")
-                return reason_of(error)
-            return ""
+                return f"{_REFUSED}:\n{reason_of(error)}"
+            return f"{_WEB_REFUSED}:\n{refused}" if refused else ""
 
-    def _apply(self, config: Config) -> None:
+    def _apply(self, config: Config) -> str:
+        """Put a configuration into force; return what is wrong with its web configuration."""
         for warning in config.warnings:
             log.warning("%s", warning)
         if _where(config) != _where(self.config):
             log.warning("what has changed of the listen addresses or of storage.path takes effect at the next start")
-        self.gate.use(config.web.config_file)  # first, as it may be refused
+        refused = self._use_web(config.web.config_file)  # first, as it may raise
         self.board.apply(targets_of(config))
         logs.setup(config.log.format, config.log.level)
         self.config = config
@@ -142,6 +148,18 @@ class Service:
         self.telemetry.reload_successful = True
         self.telemetry.reload_time = time.time()
         log.info("watching %d targets", len(self.board.targets()))
+        return refused
+
+    def _use_web(self, path: str) -> str:
+        """Take over a web configuration; return what is wrong with one whose last good state is in force."""
+        try:
+            self.gate.use(path)
+        except ConfigError as error:
+            if not self.gate.is_of(path):
+                raise
+            tell_refused(error)  # it is looked at again by itself, and has its own alert
+            return str(error)
+        return ""
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; SIGHUP reloads."""

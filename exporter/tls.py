@@ -166,6 +166,9 @@ def _load_own(made: ssl.SSLContext, settings: TLSServer) -> None:
             problem = "is not the key of the certificate; expected the two that were made together"
             raise RefusedError("key_file", problem) from None
         raise RefusedError(cert_key, f"cannot be used with its key ({_reason(error)}); expected PEM") from None
+    except OSError as error:  # no descriptor left, or no room: the next look may find some
+        remedy = "close what is open, or make room"
+        raise RefusedError(cert_key, f"cannot be handed to OpenSSL ({error.strerror or error}); {remedy}") from None
 
 
 def _load_authorities(made: ssl.SSLContext, settings: TLSServer) -> None:

@@ -18,9 +18,13 @@ from exporter.quantity import Quantity, show_duration
 from exporter.secret import Secret
 from exporter.setting import setting
 from exporter.source import Source, nearest
-from exporter.yamltree import BrokenError, Map, Node, Scalar, parse
+from exporter.yamltree import BrokenError, EmptyError, Map, Node, Scalar, parse
 
-_HASH = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{53}")
+# a salt, whose last character holds but two bits, and what the password gives
+_HASH = re.compile(r"\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
+_EMPTY: Final = (
+    "the file is empty; write TLS or users into it, or leave --web.config.file out for plain HTTP, open to all"
+)
 _COSTS: Final = range(4, 16)  # the next takes some 4 s a password
 HEADERS: Final[Mapping[str, tuple[str, ...]]] = {
     "Content-Security-Policy": (),
@@ -147,7 +151,7 @@ def load(path: str) -> WebConfig:
     try:
         root = parse(content_of(path), lambda line, text: source.problem(line, "", text))
     except BrokenError as error:
-        source.problem(error.line, "", str(error))
+        source.problem(error.line, "", _EMPTY if isinstance(error, EmptyError) else str(error))
         raise ConfigError(*source.problems()) from None
     written: _Written | None = bind(source, _Written, root, "")
     if written is None or source.count():

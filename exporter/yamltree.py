@@ -61,6 +61,10 @@ class BrokenError(Exception):
         self.line = line
 
 
+class EmptyError(BrokenError):
+    """There is no text."""
+
+
 def parse(data: bytes, complain: Complain) -> Node:
     """Return the tree of a file with one YAML document; BrokenError where there is none to be had."""
     import yaml  # only here: it takes memory that an exporter without a configuration file can save
@@ -113,7 +117,7 @@ class _Composer:
         next(self.events)  # StreamStart
         first = next(self.events)
         if _named(first, "StreamEnd"):
-            raise BrokenError(1, "the file is empty; to run with every default, start without a configuration file")
+            raise EmptyError(1, "the file is empty; to run with every default, start without a configuration file")
         root = self.node(next(self.events))
         next(self.events)  # DocumentEnd
         after = next(self.events)

@@ -176,8 +176,13 @@ def counters_are_rated(rule: Rule, context: Context) -> Iterator[str]:
 def _misuse_of_a_counter(selector: Any, above: tuple[Any, ...], functions: set[str]) -> Iterator[str]:
     if functions & FOR_GAUGES:
         yield f"{selector.name} is a counter, and {functions & FOR_GAUGES} are for gauges"
-    elif not functions & (FOR_COUNTERS | ASK_HOW_OFTEN) and not _is_counted(above) and not _is_born(selector, above):
+    elif not functions & (FOR_COUNTERS | ASK_HOW_OFTEN) and not _is_plain(selector, above):
         yield f"{selector.name} is a counter that nothing takes the rate or the increase of"
+
+
+def _is_plain(selector: Any, above: tuple[Any, ...]) -> bool:
+    """Tell whether a counter stands where nothing has to take its rate."""
+    return _is_counted(above) or _is_born(selector, above) or _is_what_came(selector, above)
 
 
 def _is_counted(above: tuple[Any, ...]) -> bool:
@@ -191,6 +196,24 @@ def _is_born(selector: Any, above: tuple[Any, ...]) -> bool:
         if isinstance(node, promql.BinaryExpr) and str(node.op) == "unless":
             now, before = selectors(node.lhs), selectors(node.rhs)
             if [one.name for one in (*now, *before)] == [selector.name] * 2 and before[0].offset is not None:
+                return True
+    return False
+
+
+def _is_what_came(selector: Any, above: tuple[Any, ...]) -> bool:
+    """Tell whether a counter stands in `x - ... min_over_time(x[w])`: exactly what came since, but for a reset."""
+    for node in above:
+        if (
+            isinstance(node, promql.BinaryExpr)
+            and str(node.op) == "-"
+            and isinstance(bare(node.lhs), promql.VectorSelector)
+        ):
+            least = [
+                part
+                for part, _ in walk(node.rhs)
+                if isinstance(part, promql.Call) and part.func.name == "min_over_time"
+            ]
+            if least and {one.name for one in selectors(node)} == {selector.name}:
                 return True
     return False
 

@@ -3,7 +3,7 @@
 import json
 import random
 import tracemalloc
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -104,13 +104,21 @@ def test_however_many_paths_and_methods_the_series_are_bounded() -> None:
     assert sum(map(int, map(str, found.values()))) == 60_000
 
 
-@pytest.mark.parametrize(("count", "length"), [(60_000, 10), (2_000, 10_000)])
-def test_what_is_remembered_of_requests_is_bounded(count: int, length: int) -> None:
-    it, end = access(), "x" * length
+@pytest.mark.parametrize(
+    ("count", "lines"),
+    [
+        (60_000, lambda number: line(f"/{number:x}/{'x' * 10}", 404)),
+        (2_000, lambda number: line(f"/{number:x}/{'x' * 10_000}", 404)),
+        (200_000, lambda number: line("/a", time=f"0.{number:06}")),
+    ],
+    ids=["many", "long", "times"],
+)
+def test_what_is_remembered_of_requests_is_bounded(count: int, lines: Callable[[int], bytes]) -> None:
+    it = access()
     tracemalloc.start()
     try:
         for first in range(0, count, 1000):
-            it.feed([line(f"/{number:x}/{end}", 404) for number in range(first, first + 1000)])
+            it.feed([lines(number) for number in range(first, first + 1000)])
         assert tracemalloc.get_traced_memory()[0] < 12e6
     finally:
         tracemalloc.stop()

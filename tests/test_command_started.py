@@ -96,7 +96,6 @@ def test_what_it_writes_as_errors_is_kept_within_bounds() -> None:
     assert ended.errors.endswith(b"line 3000\n")
 
 
-
 def test_one_that_has_made_itself_a_session_of_its_own_is_left_alone(tmp_path: Path) -> None:
     """So docs/command.md says it: what a daemon does is its own affair."""
     script = (

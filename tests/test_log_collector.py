@@ -101,7 +101,7 @@ def test_what_was_counted_outlives_a_restart(tmp_path: Path) -> None:
     with log.open("a") as file:
         file.write("2026-11-25 12:03:00,000 INFO app: run 2 ends\n")
     with one("log", settings(tmp_path), tmp_path / "state") as target:
-        until(lambda: value(target, 'runbook_log_lines_total{log="app"}') == 9)
+        until(lambda: target.page().get('runbook_log_lines_total{log="app"}') == "9")
         assert value(target, 'runbook_job_runs_total{job_name="run",outcome="success"}') == 2
         assert value(target, 'runbook_job_duration_seconds_sum{job_name="run"}') == 60.0
 

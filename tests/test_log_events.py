@@ -156,6 +156,12 @@ def test_runs_that_never_end_are_bounded(tmp_path: Path) -> None:
     assert "r1499" in it.kept["job render"]["open"]
 
 
+def test_a_run_that_begins_again_is_not_the_oldest(tmp_path: Path) -> None:
+    others = [f"render r{number} begins" for number in range(999)]
+    it = read(tmp_path, "render again begins", *others, "render again begins", "render last begins", jobs=JOBS)
+    assert "again" in it.kept["job render"]["open"]
+
+
 def test_jobs_in_json_have_the_time_of_their_field(tmp_path: Path) -> None:
     lines = [{"ts": 1795593600.5, "msg": "Import started"}, {"ts": 1795593600500 + 2000, "msg": "Import done"}]
     it = read(tmp_path, *map(json.dumps, lines), log={"format": "json"}, jobs=JOBS)
@@ -174,6 +180,9 @@ NOON = datetime(2026, 11, 25, 12, tzinfo=UTC).timestamp()
         ("2026-11-25 06:30:00-0530", NOON),
         ("2026/11/25 12:00:00 [error] 1#1", NOON),
         ('192.0.2.1 - - [25/Nov/2026:13:00:00 +0100] "GET / HTTP/1.1" 200 1', NOON),
+        # what a client sends stands behind the line's own time
+        ('192.0.2.1 - - [25/Nov/2026:12:00:00 +0000] "GET /?from=2031-01-01T00:00:00Z HTTP/1.1" 200 1', NOON),
+        ("2026-11-25T12:00:00Z GET /?from=01/Jan/2031:00:00:00", NOON),
         ("2026-13-25 12:00:00", None),
         ("25/Foo/2026:12:00:00 +0000", None),
         ("no time", None),
@@ -190,6 +199,8 @@ def test_times_without_a_year_are_the_last_that_they_can_be(tmp_path: Path) -> N
     now = datetime.now(UTC).replace(microsecond=0)
     found = Clock(log, None).of_line(f"{now:%b %d %H:%M:%S} host app: x".encode())
     assert found == now.timestamp()
+    behind = Clock(log, None).of_line(f"{now:%b %d %H:%M:%S} host app: backup of 2020-01-01 00:00:00 done".encode())
+    assert behind == now.timestamp()
     later = Clock(log, None).of_line(b"Dec 31 23:59:59 host app: x")
     assert later is not None
     assert later < now.timestamp() + 86_400

@@ -117,6 +117,19 @@ def test_more_files_than_can_be_followed_are_said(tmp_path: Path) -> None:
         assert it.settle()["lines"] == MOST_FILES
 
 
+def test_what_is_followed_stays_so_when_more_files_come(tmp_path: Path) -> None:
+    with followed(of_files(tmp_path / "*.log")) as it:
+        for number in range(MOST_FILES):
+            write(tmp_path / f"m{number}.log", 1)
+        it.settle()
+        followed_before = set(it["files"])
+        for number in range(MOST_FILES):
+            write(tmp_path / f"a{number}.log", 1)
+            write(tmp_path / f"z{number}.log", 1)
+        assert set(it.settle()["files"]) == followed_before
+        assert (it["lines"], it["losses"]) == (MOST_FILES, NOTHING_LOST)
+
+
 def test_a_renamed_file_that_the_pattern_still_matches_is_followed_on(log: Path) -> None:
     with followed(of_files(f"{log}*")) as it:
         write(log, 1)

@@ -48,6 +48,14 @@ LOG = "logs: {it: {files: [/var/log/it.log]%s}}"
         (LOG % "" + "\nready_events: [oom, xss]", "ready_events[1]"),
         (LOG % "" + "\njobs: {import: {started: x}}", "jobs.import.finished: is missing, and `failed` too"),
         (LOG % "" + "\njobs: {import: {finished: 'x('}}", "jobs.import.finished: is no regular expression"),
+        (
+            LOG % "" + "\njobs: {import: {started: '(?P<id>x)', finished: 'y'}}",
+            "jobs.import.finished: has no group (?P<id>...), as started has; expected it in each pattern, or in none",
+        ),
+        (
+            LOG % "" + "\njobs: {import: {started: x, finished: '(?P<id>x)', failed: '(?P<id>z)'}}",
+            "jobs.import.started: has no group (?P<id>...), as finished has",
+        ),
         (LOG % ", access: {endpoints: -1}", "endpoints: is out of bounds"),
         ("logs: {a: {files: [/a], format: nginx}, b: {files: [/b], format: uvicorn}}", "is an access log beside a"),
     ],

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from exporter.collectors.path import encryption
-from exporter.collectors.path.encryption import encrypted, of_device
+from exporter.collectors.path.encryption import encrypted
 from exporter.collectors.path.mounts import Mount, mount_of
 from tests.hang_fs import mounted, need_fuse
 from tests.walking import of, page, settings_of
@@ -42,7 +42,10 @@ class Sys:
         return number
 
     def tells(self, number: str) -> bool | None:
-        return of_device(number, str(self.top))
+        """Return what is told of a place on this device."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(encryption, "mount_of", lambda _: Mount(number, "xfs", "/dev/it"))
+            return encrypted("/anywhere", str(self.top))
 
 
 @pytest.fixture

@@ -85,6 +85,32 @@ def test_the_folders_above_must_be_entered(top: Path, mode: int) -> None:
     assert [may_write(user, str(top / "link")) for user in USERS] == told
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o711, 0o750, 0o701, 0o710], ids=oct)
+def test_the_folders_that_hold_links_must_be_entered(top: Path, mode: int) -> None:
+    (top / "real" / "place").mkdir(parents=True)
+    (top / "real" / "place").chmod(0o777)
+    holding = top / "holding"
+    (holding / "sub").mkdir(parents=True)
+    (holding / "whole").symlink_to(top / "real" / "place")
+    (holding / "sub" / "near").symlink_to(".././../real")
+    (top / "first").symlink_to("holding/sub/near/place")  # a link that leads over another
+    (top / "outside").symlink_to("holding/sub")
+    os.chown(holding, DAEMON, GAMES)
+    holding.chmod(mode)
+    for place in (holding / "whole", top / "first", top / "outside" / "near" / "place", top / "real" / "place"):
+        told = [may_write(user, str(place)) for user in USERS]
+        assert told == [tried(user, place) for user in USERS]
+
+
+def test_links_that_lead_nowhere_are_no_places(top: Path) -> None:
+    (top / "loop").symlink_to("loop")
+    (top / "broken").symlink_to("none")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        may_write(USERS[0], str(top / "loop"))
+    with pytest.raises(FileNotFoundError):
+        may_write(USERS[0], str(top / "broken"))
+
+
 LISTS = {
     "a user": access_list(7, 0, 7, 0, (0x02, NOBODY, 7)),
     "a user, masked": access_list(7, 0, 5, 7, (0x02, NOBODY, 7)),

@@ -18,32 +18,13 @@ from exporter.collectors.path.tree import Tree
 from tests.hang_fs import mounted, need_fuse
 from tests.onetarget import one
 from tests.support import until
-from tests.walking import Entries, looking, of, page, said, settings_of, walked, walking
+from tests.walking import Entries, done, grow, looking, of, page, said, settings_of, walked, walking
 
 IT = of("it")
 
 
-def grow(top: Path, folders: int, seed: int = 1) -> None:
-    """Make a tree of folders below one another and beside one another, each with some files."""
-    chance = random.Random(seed)
-    places = [top]
-    for number in range(folders):
-        place = chance.choice(places) / f"{chance.choice('abcxyz')}{number}"
-        place.mkdir()
-        places.append(place)
-        for file in range(chance.randrange(4)):
-            (place / f"f{file}").write_bytes(b"x" * chance.randrange(100))
-
-
 def totals(walk: Tree) -> tuple[int, int, int, int]:
     return walk.tally.files, walk.tally.folders, walk.tally.size, walk.tally.met
-
-
-def done(walk: Tree) -> Tree:
-    while not walk.done:
-        walk.step()
-    walk.close()
-    return walk
 
 
 @pytest.mark.parametrize("pattern", ["", "/*"])
@@ -187,7 +168,11 @@ def test_a_mount_that_hangs_hurts_its_own_path_alone(tmp_path: Path, monkeypatch
     monkeypatch.setattr(walk, "_REST", 0.05)
     (tmp_path / "fine").mkdir()
     hung, fine = of("hung"), of("fine")
-    paths = {"hung": {"path": str(tmp_path / "mnt")}, "fine": {"path": str(tmp_path / "fine")}}
+    paths = {
+        "hung": {"path": f"{tmp_path}/mn?"},
+        "fine": {"path": f"{tmp_path}/fine"},
+        "too": {"path": f"{tmp_path}/mnt"},
+    }
     settings = settings_of(paths, walk_interval="1s")
     with mounted(tmp_path / "mnt") as filesystem:
         filesystem.hang()
@@ -198,10 +183,10 @@ def test_a_mount_that_hangs_hurts_its_own_path_alone(tmp_path: Path, monkeypatch
             until(lambda: work.entries["walked fine"]["ended"] > before)
             begun = time.monotonic()
             with looking(settings, work.entries, timeout=0.3) as looks:
-                assert set(looks.looks) == {"fine"}
+                assert set(looks.looks) == {"hung", "fine"}  # above the pattern, all is well
             assert time.monotonic() - begun < 3
             failing = said(settings, work.entries, "walks_failing")
-            assert failing == (f"{tmp_path / 'mnt'}: no answer",
+            assert failing == (f"{tmp_path}/mn?: no answer",
                                "see to the file system's server, or unmount it with `umount -l`")  # fmt: skip
             threads = threading.active_count()
             until(lambda: work.entries["walked fine"]["ended"] > before + 2)
@@ -209,11 +194,12 @@ def test_a_mount_that_hangs_hurts_its_own_path_alone(tmp_path: Path, monkeypatch
             filesystem.answer()
             until(lambda: "walked hung" in work.entries and "trouble hung" not in work.entries)
             assert work.entries["walked hung"]["took"] < 1  # what hung did not work
+            assert work.entries["walked hung"]["lasted"] < 1  # and did not last: it was away
             shown = page(settings, work.entries)
             assert shown[fine("files")] == "0"
             assert shown[hung("unreadable_directories")] == "1"  # it cannot list, so this is all that is known
             assert hung("files") not in shown
-            assert shown[hung("filesystem_size_bytes")] == str(1000 * 4096)
+            assert shown[of("too")("filesystem_size_bytes")] == str(1000 * 4096)
 
 
 def test_a_page_names_what_hangs_and_shows_the_rest(tmp_path: Path) -> None:

@@ -1,11 +1,8 @@
 """Walks: what is counted, what is not, and what is told where a part cannot be seen."""
 
-import json
 import os
 import socket
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from tests.walking import of, page, said, seen, settings_of, walked
 
 DAY = 86_400.0
 IT = of("it")
-AS_NOBODY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 def make(folder: Path, *files: str, size: int = 10, age: float = 0.0) -> None:
@@ -163,52 +159,6 @@ def test_a_tree_deeper_than_any_path_may_be_long(tmp_path: Path) -> None:
     shown = seen({"it": {"path": str(tmp_path)}})
     assert (shown[IT("unreadable_directories")], IT("size_bytes") in shown) == ("1", False)
     subprocess.run(["rm", "-rf", str(tmp_path / ("d" * 20))], check=True)
-
-
-CLOSED = """
-import json, os, sys
-from exporter.collectors.path import tree
-from tests.walking import settings_of, walked, page, said
-warm = settings_of({"it": {"path": "/var/empty*"}, "gone": {"path": "/nowhere"}})
-page(warm, walked(warm))  # what they import may be closed to another user
-os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
-settings = settings_of(json.loads(sys.argv[1]))
-entries = walked(settings)
-reasons = [said(settings, entries, read) for read in ("unanswered", "walks_failing")]
-print(json.dumps([page(settings, entries), *reasons]))
-"""
-
-
-@AS_NOBODY
-def test_folders_that_are_closed_leave_holes_that_are_told() -> None:
-    with tempfile.TemporaryDirectory() as place:
-        top = Path(place)
-        top.chmod(0o755)
-        make(top, "open/a", "closed/b", "listed/c", "listed/sub/d", "behind/it/e")
-        (top / "closed").chmod(0o700)
-        (top / "listed").chmod(0o744)
-        (top / "behind").chmod(0o700)
-        paths = {"all": {"path": place}, "fine": {"path": f"{place}/open"}, "behind": {"path": f"{place}/behind/it"},
-                 "shut": {"path": f"{place}/closed"}, "some": {"path": f"{place}/*/it"}}  # fmt: skip
-        ended = subprocess.run(
-            [sys.executable, "-c", CLOSED, json.dumps(paths)], cwd=Path(__file__).parents[1], capture_output=True,
-            text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert ended.returncode == 0, ended.stderr
-        shown, unanswered, failing = json.loads(ended.stdout)
-    everything = of("all")
-    assert (shown[everything("unreadable_directories")], shown[everything("seen_bytes")]) == ("3", "10")
-    assert everything("size_bytes") not in shown
-    assert shown[of("fine")("size_bytes")] == "10"
-    behind = of("behind")
-    assert not [series for series in shown if '"behind"' in series and "_info" not in series]
-    assert (shown[of("shut")("exists")], shown[of("shut")("unreadable_directories")]) == ("1", "1")
-    assert shown[of("some")("unreadable_directories")] == "3"
-    assert behind("exists") not in shown
-    assert unanswered[0] == f"{place}/behind/it: Permission denied"
-    assert failing[0] == f"{place}/behind/it: Permission denied"
-    assert "CAP_DAC_READ_SEARCH" in unanswered[1]
-    assert "CAP_DAC_READ_SEARCH" in failing[1]
 
 
 def test_what_was_walked_too_long_ago_is_not_told_but_when_is(tmp_path: Path) -> None:

@@ -50,7 +50,12 @@ def test_only_so_many_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize(("address", "peer"), [
     ("192.0.2.7", "192.0.2.7"), ("::ffff:192.0.2.7", "192.0.2.7"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-    ("fe80::1%eth0", "fe80::/64"), ("::1", "::/64"), ("", ""), ("nonsense", "nonsense"),
+    ("fe80::1%eth0", "fe80::/64"), ("", ""), ("nonsense", "nonsense"),
 ])  # fmt: skip
 def test_whom_an_address_is_counted_as(address: str, peer: str) -> None:
     assert peer_of(address) == peer
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.3.4.5", "::1", "::ffff:127.0.0.9"])
+def test_one_machine_s_loopback_is_one_peer(address: str) -> None:
+    assert peer_of(address) == "the loopback"

@@ -92,7 +92,7 @@ def test_sections_may_be_empty(folder: Path, text: str) -> None:
 
 @pytest.mark.parametrize(("text", "problem"), [
     ("tls_server_conf: {}", "web.yml:1: tls_server_conf: unknown key; did you mean tls_server_config?"),
-    ("", "web.yml:1: the file is empty"),
+    ("", "web.yml:1: the file is empty; write TLS or users into it, or leave --web.config.file out"),
     ("a: [", "web.yml:2: is not YAML"),
     ("tls_server_config:\n  cert_file: server.crt\n  key_fil: server.key",
      "web.yml:3: tls_server_config.key_fil: unknown key; did you mean key_file?"),
@@ -101,7 +101,8 @@ def test_sections_may_be_empty(folder: Path, text: str) -> None:
     ("basic_auth_users:\n  alice: wonderland",
      "web.yml:2: basic_auth_users.alice: is no bcrypt hash; expected what `htpasswd"),
     (f"basic_auth_users:\n  'a:b': {hashed('x')}", "web.yml:2: 'basic_auth_users.a:b': a name with a colon"),
-    (f"basic_auth_users:\n  eve: $2y$31${'a' * 53}",
+    (f"basic_auth_users:\n  eve: $2y$10${'a' * 53}", "web.yml:2: basic_auth_users.eve: is no bcrypt hash"),
+    (f"basic_auth_users:\n  eve: $2y$31${'a' * 21}e{'a' * 31}",
      "web.yml:2: basic_auth_users.eve: has the cost 31, which takes too long"),
     ("basic_auth_users: [alice]", "web.yml:1: basic_auth_users: is a list; expected a mapping"),
     ("http_server_config:\n  headers:\n    X-Frame-Option: deny",

@@ -85,6 +85,15 @@ def test_a_unix_socket_has_its_mode_and_goes_with_the_exporter(tmp_path: Path, p
         assert not path.exists()
 
 
+def test_a_socket_that_has_taken_its_place_stays(tmp_path: Path, path: Path) -> None:
+    with beside(tmp_path, path) as exporter, socket.socket(socket.AF_UNIX) as other:
+        path.rename(tmp_path / "away")  # not deleted, as the number of its file could be given to the next
+        other.bind(str(path))
+        other.listen()
+        assert exporter.stop() == 0
+        assert path.exists()
+
+
 NGINX = """
 daemon off;
 error_log stderr;
@@ -206,6 +215,12 @@ os.execv(sys.executable, [sys.executable, *sys.argv[4:]])
 """
 
 
+def is_inherited(pid: int, number: int) -> bool:
+    """Return whether programs that the process starts would have its descriptor too."""
+    flags = Path(f"/proc/{pid}/fdinfo/{number}").read_text(encoding="ascii").partition("flags:")[2].split()[0]
+    return not int(flags, 8) & os.O_CLOEXEC
+
+
 def test_sockets_of_systemd_are_taken_over(tmp_path: Path, path: Path) -> None:
     output = tmp_path / "output"
     with socket.create_server(("127.0.0.1", 0)) as port, socket.socket(socket.AF_UNIX) as local:
@@ -225,6 +240,7 @@ def test_sockets_of_systemd_are_taken_over(tmp_path: Path, path: Path) -> None:
                 until(lambda: f"listening on {address}, unix:{path}" in output.read_text())
                 assert requests.get(f"http://{address}/-/healthy", timeout=5).ok
                 assert over(path).endswith(b"ok\n")
+                assert [is_inherited(process.pid, number) for number in (3, 4)] == [False, False]
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(10) == 0
                 assert path.exists()  # it is systemd's

@@ -1,13 +1,19 @@
 """What changes in the web configuration and its files while the exporter runs."""
 
+import errno
 import hashlib
+import os
 import signal
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
 
+from exporter.gate import Gate
+from exporter.selfmetrics import Telemetry
+from exporter.state import State
 from tests.process import Exporter, running
 from tests.support import until
 from tests.test_service import value
@@ -29,7 +35,9 @@ from tests.web import (
 
 QUICK = {"PLUG": "exporter.gate:_LOOK_SECONDS=0.05"}
 KEPT = ALIVE.replace(b"Connection: close\r\n", b"")
+NEVER = {"PLUG": "exporter.gate:_LOOK_SECONDS=3600"}
 SUCCESSFUL = "runbook_exporter_web_config_last_reload_successful"
+RELOADED = "runbook_exporter_config_last_reload_successful"
 
 
 def shown(folder: Path, exporter: Exporter) -> str:
@@ -138,18 +146,98 @@ def test_tls_begins_with_new_connections(tmp_path: Path) -> None:
             get(exporter)
 
 
-def test_sighup_takes_over_at_once_and_refuses_as_a_whole(tmp_path: Path) -> None:
-    never = {"PLUG": "exporter.gate:_LOOK_SECONDS=3600"}
-    with secured(tmp_path, "rate_limit: {interval: 0}", environ=never) as exporter:
+def test_sighup_takes_over_at_once_and_the_rest_of_what_is_refused(tmp_path: Path) -> None:
+    with secured(tmp_path, "rate_limit: {interval: 0}", environ=NEVER) as exporter:
         (tmp_path / "web.yml").write_text(users(alice=PASSWORD), encoding="utf-8")
         exporter.send(signal.SIGHUP)
         until(lambda: get(exporter).status_code == 401)
         (tmp_path / "web.yml").write_text("nonsense: 1", encoding="utf-8")
         exporter.reconfigure("targets: {beta: {collector: fake}}")
         exporter.send(signal.SIGHUP)
-        until(lambda: "web.yml:1: nonsense: unknown key" in exporter.output())
+        until(lambda: get(exporter, "/probe?target=beta", **basic("alice", PASSWORD)).ok)
+        assert exporter.output().count("the new web configuration is refused: ") == 1
+        assert "web.yml:1: nonsense: unknown key" in exporter.output()
         assert get(exporter).status_code == 401
-        assert get(exporter, "/probe?target=beta", **basic("alice", PASSWORD)).status_code == 404
+        page = get(exporter, "/probe?target=exporter", **basic("alice", PASSWORD)).text
+        assert f"\n{SUCCESSFUL} 0\n" in page
+        assert f"\n{RELOADED} 1\n" in page
+
+
+def test_a_reload_with_a_broken_certificate_is_good_again_with_the_certificate(tmp_path: Path) -> None:
+    with secured(tmp_path, TLS, "--web.enable-lifecycle", environ=QUICK) as exporter:
+        good = (tmp_path / "server.crt").read_bytes()
+        (tmp_path / "server.crt").write_text("junk")
+        answer = ask(tmp_path, exporter, "/-/reload", "POST")
+        assert answer.status_code == 500
+        assert answer.text.startswith("the configuration was taken over, but not the web configuration that it names")
+        assert "cert_file: holds no certificate" in answer.text
+        assert successful(tmp_path, exporter) == 0
+        assert f"\n{RELOADED} 1\n" in ask(tmp_path, exporter, "/probe?target=exporter").text
+        (tmp_path / "server.crt").write_bytes(good)
+        until(lambda: successful(tmp_path, exporter) == 1)
+        assert f"\n{RELOADED} 1\n" in ask(tmp_path, exporter, "/probe?target=exporter").text
+
+
+def test_another_web_configuration_that_is_broken_is_refused_with_the_whole(tmp_path: Path) -> None:
+    (tmp_path / "good.yml").write_text(users(alice=PASSWORD), encoding="utf-8")
+    (tmp_path / "bad.yml").write_text("nonsense: 1", encoding="utf-8")
+    known = basic("alice", PASSWORD)
+    with running(tmp_path, "web: {config_file: good.yml}", environ=QUICK) as exporter:
+        exporter.reconfigure("{web: {config_file: bad.yml}, targets: {beta: {collector: fake}}}")
+        answer = requests.post(f"http://{exporter.address}/-/reload", headers=known, timeout=10)
+        assert answer.status_code == 500
+        assert answer.text.startswith("the configuration was refused, the one before stays in force:\n")
+        assert get(exporter).status_code == 401
+        assert get(exporter, "/probe?target=beta", **known).status_code == 404
+        assert f"\n{RELOADED} 0\n" in get(exporter, "/probe?target=exporter", **known).text
+        until(lambda: f"\n{SUCCESSFUL} 1\n" in get(exporter, "/probe?target=exporter", **known).text)
+
+
+def test_used_up_requests_stay_used_up_when_something_else_changes(tmp_path: Path) -> None:
+    limit = "rate_limit: {interval: 1h, burst: 2}\n"
+    with secured(tmp_path, limit, environ=QUICK) as exporter:
+        assert [get(exporter).status_code for _ in range(3)] == [200, 200, 429]
+        (tmp_path / "web.yml").write_text(limit + "http_server_config: {headers: {X-Frame-Options: deny}}")
+        until(lambda: get(exporter).headers.get("X-Frame-Options") == "deny")
+        assert get(exporter).status_code == 429
+
+
+def test_looking_goes_on_whatever_a_look_meets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_pair(tmp_path)
+    (tmp_path / "web.yml").write_text(TLS, encoding="utf-8")
+    state = State(tmp_path / "state")
+    telemetry = Telemetry(state)
+    gate = Gate(telemetry)
+    gate.use(str(tmp_path / "web.yml"))
+    old = gate.context
+    write_pair(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(os, "memfd_create", _raising(OSError(errno.EMFILE, "Too many open files")))
+        gate.look()
+        gate.look()
+    with monkeypatch.context() as odd:
+        odd.setattr(ssl, "SSLContext", _raising(RuntimeError("what nobody thought of")))
+        gate.look()
+        gate.look()
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert "cert_file: cannot be handed to OpenSSL (Too many open files)" in told[0]
+    assert told[1] == "the new web configuration cannot be taken over"
+    assert (telemetry.web_config_successful, gate.context) == (False, old)
+    gate.look()
+    assert telemetry.web_config_successful is True
+    assert gate.context is not old
+    gate.close()
+    state.close()
+
+
+def _raising(error: Exception) -> Callable[..., None]:
+    def call(*_: object) -> None:
+        raise error
+
+    return call
 
 
 def test_the_configuration_may_name_another_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from exporter import webconfig
 from tests.process import Exporter
 from tests.support import until
 from tests.test_web_users import greeted
@@ -155,6 +157,46 @@ def test_suites_curves_and_protocol_are_those_asked_for(tmp_path: Path) -> None:
         client.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
         with pytest.raises(ssl.SSLError), tls_connection(exporter, client):
             pass
+
+
+@pytest.mark.parametrize(("preferred", "chosen"), [
+    ("true", "ECDHE-ECDSA-CHACHA20-POLY1305"), ("false", "ECDHE-ECDSA-AES128-GCM-SHA256")
+])  # fmt: skip
+def test_whose_order_of_suites_counts(tmp_path: Path, preferred: str, chosen: str) -> None:
+    web = f"""tls_server_config: {{cert_file: server.crt, key_file: server.key, max_version: TLS12,
+  prefer_server_cipher_suites: {preferred}, cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+  TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]}}"""
+    with secured(tmp_path, web) as exporter:
+        client = context(tmp_path)
+        client.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305")
+        with tls_connection(exporter, client) as connection:
+            assert (connection.cipher() or ("",))[0] == chosen
+
+
+def test_nothing_is_kept_for_sessions_of_13(tmp_path: Path) -> None:
+    with secured(tmp_path, TLS) as exporter, tls_connection(exporter, context(tmp_path)) as connection:
+        assert connection.version() == "TLSv1.3"
+        assert exchange(connection, ALIVE).endswith(b"ok\n")  # a ticket would have come before that
+        assert connection.session is None or not connection.session.has_ticket
+
+
+def test_nobody_renegotiates(tmp_path: Path) -> None:
+    with secured(tmp_path, TLS) as exporter:
+        command = ["openssl", "s_client", "-tls1_2", "-connect", exporter.address]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as client:
+            assert client.stdin is not None
+            assert client.stdout is not None
+            client.stdin.write(b"R\n")  # asks for a new handshake
+            client.stdin.flush()
+            said = client.stdout.read()  # it ends by itself, as the answer is an alert
+        assert b"RENEGOTIATING" in said
+        made = webconfig.load(str(tmp_path / "web.yml")).context
+        assert made is not None
+        assert made.options & ssl.OP_NO_RENEGOTIATION  # OpenSSL before 3.0 needs to be told
+        assert b"no renegotiation" in said
+        assert ask(tmp_path, exporter).ok
 
 
 def is_refused(folder: Path, exporter: Exporter, cert: tuple[str, str] | None) -> bool:

@@ -1,7 +1,6 @@
 """Users: who comes in, what a wrong password costs, and that none of it is seen anywhere."""
 
 import base64
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,27 +80,18 @@ def test_of_long_passwords_the_first_72_bytes_count_as_everywhere(tmp_path: Path
         assert get(exporter, **basic("alice", "x" * 71)).status_code == 401
 
 
-def test_a_password_is_checked_once(tmp_path: Path) -> None:
-    with secured(tmp_path, SLOW) as exporter:
-        first = get(exporter, **basic("alice", PASSWORD)).elapsed.total_seconds()
-        others = [get(exporter, **basic("alice", PASSWORD)).elapsed.total_seconds() for _ in range(5)]
-        assert min(others) < first / 4
-
-
 def test_scrapes_go_on_while_passwords_are_checked(tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with secured(tmp_path, SLOW) as exporter, ThreadPoolExecutor(4) as others:
         assert get(exporter, **basic("alice", PASSWORD)).ok
         guesses = [others.submit(get, exporter, **basic("alice", f"guess {number}")) for number in range(4)]
-        took = []
+        scrapes = 0
         while not all(guess.done() for guess in guesses):
-            begun = time.perf_counter()
             assert get(exporter, "/probe?target=alpha", **basic("alice", PASSWORD)).ok
-            took.append(time.perf_counter() - begun)
+            scrapes += 1
         assert {guess.result().status_code for guess in guesses} == {401}
-        assert len(took) > 4
-        assert min(took) < 0.2
+        assert scrapes > 2 * len(guesses)  # were each to wait for a check, there would be one between two
 
 
 def test_who_guesses_has_to_wait_and_a_known_scraper_does_not(tmp_path: Path) -> None:
@@ -113,7 +103,7 @@ def test_who_guesses_has_to_wait_and_a_known_scraper_does_not(tmp_path: Path) ->
         assert 0 < int(limited.headers["Retry-After"]) <= 10
         assert get(exporter, **basic("alice", PASSWORD)).ok  # known from before, whatever others do from its address
         assert get(exporter, **basic("bob", "bob's own")).ok  # of another name, and not known yet
-        assert exporter.output().count("logins from 127.0.0.1 failed too often; it has to wait") == 1
+        assert exporter.output().count("logins from the loopback failed too often; it has to wait") == 1
         assert "guess" not in exporter.output()
         page = get(exporter, "/probe?target=exporter", **basic("bob", "bob's own")).text
         assert 'runbook_exporter_http_requests_total{endpoint="/-/healthy",code="401"} 10' in page

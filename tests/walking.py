@@ -1,5 +1,6 @@
 """Walks through real folders, and the page of what they found, as the tests of the collector `path` ask for them."""
 
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,8 +12,10 @@ import yaml
 from exporter import config
 from exporter.collector import NotApplicable, Trouble
 from exporter.collectors.path import Path as PathCollector
+from exporter.collectors.path.encryption import Remembered
 from exporter.collectors.path.looks import Looks
 from exporter.collectors.path.settings import PathsSettings
+from exporter.collectors.path.tree import Tree
 from exporter.collectors.path.walk import Walk
 from exporter.exposition import render
 from exporter.patience import Patience
@@ -75,6 +78,26 @@ def walking(settings: PathsSettings, entries: Entries | None = None) -> Iterator
         work.stop()
 
 
+def grow(top: Path, folders: int, seed: int = 1) -> None:
+    """Make a tree of folders below one another and beside one another, each with some files."""
+    chance = random.Random(seed)
+    places = [top]
+    for number in range(folders):
+        place = chance.choice(places) / f"{chance.choice('abcxyz')}{number}"
+        place.mkdir()
+        places.append(place)
+        for file in range(chance.randrange(4)):
+            (place / f"f{file}").write_bytes(b"x" * chance.randrange(100))
+
+
+def done(walk: Tree) -> Tree:
+    """Return the walk when it has come to its end."""
+    while not walk.done:
+        walk.step()
+    walk.close()
+    return walk
+
+
 def walked(settings: PathsSettings, entries: Entries | None = None) -> Entries:
     """Return what the toil tells until each path was walked once."""
     with walking(settings, entries) as work:
@@ -87,7 +110,7 @@ def looking(settings: PathsSettings, entries: Entries | None = None, timeout: fl
     """Make one round of quick looks."""
     patience = Patience(timeout)
     try:
-        yield Looks(settings, patience, entries or {})
+        yield Looks(settings, patience, entries or {}, Remembered(settings.sysfs))
     finally:
         patience.close()
 

@@ -55,6 +55,15 @@ WATCHED: Final[list[Panel]] = [
         "Attacks", "How many lines look like attacks within the time that the alert looks back.",
         "AttackPatterns", legend=LOG, within=OF,
     ),
+    signal(
+        "Losses of lines", "How often lines may have gone before they were counted, and why, within the time that the"
+        " alert looks back.",
+        "LogLinesLost", legend=f"{LOG} {{{{reason}}}}", within=OF,
+    ),
+    signal(
+        "Lines that are not understood", "Lines that are not in the log's format, among those of the last hour.",
+        "LogNotUnderstood", legend=LOG, within=OF, top=1, empty="no log has enough lines",
+    ),
 ]  # fmt: skip
 
 DETAIL: Final[list[Panel]] = [

@@ -1,7 +1,8 @@
 """The formats of access logs: lines to what is counted of them.
 
 Patterns are linear by construction: each repetition is possessive and is followed by what it cannot hold itself. One
-is not, as Python up to 3.11.2 finds nothing where a possessive group has a look-ahead; what it gives back is tried once.
+is not possessive, as Python up to 3.11.2 finds nothing where such a group has a look-ahead; what it gives back is tried
+once.
 """
 
 import json

@@ -4,13 +4,14 @@ import glob
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatch
 from typing import Any, Final
 
 from exporter.collectors.log.file import File, Identity
 from exporter.collectors.log.leftovers import Leftovers
+from exporter.collectors.log.rotation import is_beside
 from exporter.collectors.log.settings import COMPRESSED, FollowedLog
 from exporter.collectors.log.tally import LogTally
 
@@ -31,7 +32,9 @@ class Files:
         self._added = set(settings.files) - set((kept or {}).get("patterns", ()))
         self.live: dict[Identity, File] = {}
         self.leftovers = Leftovers(tally, self.live, kept or {})
-        self.problems: list[Problem] = []
+        self._forget_others(set((kept or {}).get("patterns", ())) - set(settings.files))
+        self._problems: list[Problem] = []  # of the last look
+        self._failures: list[Problem] = []  # of reading, since they were told
         self._rests_until = 0.0
 
     def entry(self) -> dict[str, Any]:
@@ -56,10 +59,22 @@ class Files:
         """Return how many bytes are there and not counted."""
         return sum(max(0, file.seen - file.offset) for file in self.all())
 
+    def told_problems(self) -> list[Problem]:
+        """Return what is wrong, to be told: that a read has failed is told once."""
+        problems = [*self._problems, *self._failures]
+        self._failures = []
+        return problems
+
     def close(self) -> None:
         for file in self.all():
             with suppress(OSError):
                 file.close()
+
+    def _forget_others(self, removed: Collection[str]) -> None:
+        """Forget the files that a pattern was for which is no longer configured: they are not lost."""
+        for key, kept in list(self.leftovers.sought.items()):
+            if _is_of(kept["path"], removed) and not _is_of(kept["path"], self._settings.files):
+                del self.leftovers.sought[key]
 
     # ---- looking
 
@@ -68,7 +83,7 @@ class Files:
         began = time.monotonic()
         if began < self._rests_until:
             return
-        self.problems = []
+        self._problems = []
         self.leftovers.looks += 1
         there = self._there()
         took = time.monotonic() - began
@@ -84,8 +99,9 @@ class Files:
         # what was followed before first: the others may be its copies
         for path in sorted(new, key=lambda path: not self._was_followed(path)):
             self._begin(path)
-        if gone or new or self.leftovers.sought or self._never_looked:
+        if gone or new or self.leftovers.sought or self.leftovers.looks == 1:
             self.look_beside()
+        self.leftovers.looked = time.time()
         self._never_looked = False
         self._added = set()
 
@@ -112,7 +128,7 @@ class Files:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                self._note(path, error)
+                self._problems.append(_problem(path, error))
                 continue
             if stat.S_ISREG(status.st_mode):
                 found.setdefault(Identity.of(status), path)
@@ -129,7 +145,7 @@ class Files:
         except FileNotFoundError:
             return []
         except OSError as error:
-            self._note(base, error)
+            self._problems.append(_problem(base, error))
             return []
         return sorted(path for path in glob.iglob(pattern, recursive=True) if not path.endswith(COMPRESSED))
 
@@ -137,15 +153,11 @@ class Files:
         """Return no more than can be followed; what is followed stays so."""
         if len(found) <= MOST_FILES:
             return found
-        self.problems.append(
+        self._problems.append(
             (f"{len(found)} files match, and {MOST_FILES} are followed", "name fewer: only those that are written to")
         )
         first = sorted(found, key=lambda identity: identity not in self.live)[:MOST_FILES]
         return {identity: found[identity] for identity in first}
-
-    def _note(self, path: str, error: OSError) -> None:
-        fix = f"let the exporter read it: setfacl -m u:USER:r {path}, or add it to the group that may"
-        self.problems.append((f"{path}: {error.strerror}", fix if isinstance(error, PermissionError) else "correct it"))
 
     # ---- beginning and ending
 
@@ -168,7 +180,7 @@ class Files:
         except FileNotFoundError:
             return
         except OSError as error:
-            self._note(path, error)
+            self._problems.append(_problem(path, error))
             return
         if any(file.identity == one.identity for one in self.all()):
             file.close()
@@ -180,8 +192,8 @@ class Files:
         elif self._is_from_before(file):
             if self._settings.start == "end":
                 file.begin_at(file.last_end())
-        elif self.leftovers.known.has(file):
-            file.begin_at(file.last_end())  # it was read before it was rotated away, and was put back
+        elif self.leftovers.was_there(file):
+            file.begin_at(file.last_end())  # it was read before it was rotated away, and was put back or unpacked
         else:
             file.begun = True
             file.look_of = self.leftovers.looks
@@ -190,11 +202,7 @@ class Files:
         """Tell whether a file was there before this log, or the pattern that it matches, was first looked at."""
         if self._never_looked:
             return True
-        return bool(self._added) and not any(
-            file.path == pattern or fnmatch(file.path, pattern)
-            for pattern in self._settings.files
-            if pattern not in self._added
-        )
+        return bool(self._added) and not _is_named(file.path, set(self._settings.files) - self._added)
 
     def _take_up(self, file: File, kept: Mapping[str, Any]) -> None:
         """Go on in a file that was followed before; one that is another by now is begun."""
@@ -232,8 +240,22 @@ class Files:
     def lose_touch(self, file: File, error: OSError) -> None:
         """Let go of a file that cannot be read any more; it is gone on with where that is possible again."""
         self.leftovers.seek(file.entry(), str(file.identity))
-        self._note(file.path, error)
+        self._failures.append(_problem(file.path, error))
         if self.live.pop(file.identity, None) is None:
             self.leftovers.drop(file)
         else:
             file.close()
+
+
+def _is_named(path: str, patterns: Collection[str]) -> bool:
+    return any(path == one or fnmatch(path, one) for one in patterns)
+
+
+def _is_of(path: str, patterns: Collection[str]) -> bool:
+    """Tell whether one of these patterns names a file, or what it was rotated from."""
+    return _is_named(path, patterns) or any(is_beside(path, one) for one in patterns)
+
+
+def _problem(path: str, error: OSError) -> Problem:
+    fix = f"let the exporter read it: setfacl -m u:USER:r {path}, or add it to the group that may"
+    return f"{path}: {error.strerror}", fix if isinstance(error, PermissionError) else "correct it"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any, ClassVar
 
-from exporter.collectors.log.file import Chunk, File
+from exporter.collectors.log.file import Chunk, File, Identity
 from exporter.collectors.log.files import Files
 from exporter.collectors.log.lines import Lines
 from exporter.collectors.log.matching import Matcher
 from exporter.collectors.log.settings import ACCESS_FORMATS, FollowedLog, LogsSettings
-from exporter.collectors.log.tally import JobTally, LogTally, job_key, log_key
+from exporter.collectors.log.tally import JobTally, LogTally, job_key, later, log_key
 from exporter.toil import Changes, Tell, Toil
 
 TURN = 16
@@ -24,12 +24,13 @@ class Follow(Toil):
     PAUSE: ClassVar[float] = 0.5  # seconds between two looks where nothing is written
     TELL: ClassVar[float] = 1.0  # seconds between two tellings
     BEAT: ClassVar[float] = 5.0  # seconds after which it is told that a log was looked at, though nothing is new
+    CATCH_UP: ClassVar[float] = 60.0  # seconds that what was written meanwhile may take to read before it counts as new
 
     def __init__(self, settings: LogsSettings, kept: Mapping[str, Any]) -> None:
         super().__init__(settings, kept)
-        matcher = Matcher(_patterns(settings))
+        matchers = Matcher(_patterns(settings)), Matcher(settings.request_patterns())
         self._jobs = {name: JobTally(kept.get(job_key(name), {})) for name in settings.jobs}
-        self._logs = [Log(name, log, matcher, self._jobs, settings, kept) for name, log in settings.logs.items()]
+        self._logs = [Log(name, log, matchers, self._jobs, settings, kept) for name, log in settings.logs.items()]
         wanted = {*map(log_key, settings.logs), *map(job_key, settings.jobs)}
         self._forgotten: set[str] = {key for key in kept if key not in wanted and not _is_access(key, settings)}
         self._told = 0.0
@@ -38,18 +39,34 @@ class Follow(Toil):
         """Look at all logs again and again, and tell what was counted."""
         try:
             self.tell(tell)
+            self._catch_up(stop, tell)
+            self.tell(tell)
             ready()
             while not stop.is_set():
-                more = False
-                for log in self._logs:
-                    more = log.read() or more
-                    if time.monotonic() - self._told >= self.TELL:
-                        self.tell(tell)
-                if not more:
+                if not self._read_and_tell(tell):
                     stop.wait(self.PAUSE)
             self.tell(tell)
         finally:
             self.close()
+
+    def _catch_up(self, stop: Event, tell: Tell) -> None:
+        """Read what was written while nobody looked; until then no log is told to have been looked at.
+
+        Figures that rise while they are shown are taken for what happens now.
+        """
+        until = time.monotonic() + self.CATCH_UP
+        while self._read_and_tell(tell) and not stop.is_set() and time.monotonic() < until:
+            pass
+        for log in self._logs:
+            log.is_current = log.is_current or not stop.is_set()
+
+    def _read_and_tell(self, tell: Tell) -> bool:
+        more = False
+        for log in self._logs:
+            more = log.read() or more
+            if time.monotonic() - self._told >= self.TELL:
+                self.tell(tell)
+        return more
 
     def read(self) -> bool:
         """Read a turn of each log; return whether there is more to read."""
@@ -80,24 +97,27 @@ class Log:
     """One log at work: its files, and what was counted in them."""
 
     def __init__(
-        self, name: str, settings: FollowedLog, matcher: Matcher, jobs: Mapping[str, JobTally],
+        self, name: str, settings: FollowedLog, matchers: tuple[Matcher, Matcher], jobs: Mapping[str, JobTally],
         target: LogsSettings, kept: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self._key = log_key(name)
         mine = kept.get(self._key)
-        self._tally = LogTally(target.event_patterns(), mine or {})
+        self._tally = LogTally(target.events_in(name), mine or {})
         self.files = Files(settings, self._tally, mine)
         self._access = None
         if settings.format in ACCESS_FORMATS:
             from exporter.collectors.log.access import Access
 
             self._access = Access(name, settings.format, settings.access, kept)
-        self._lines = Lines(settings, self._tally, matcher, jobs, self._access)
+        self._lines = Lines(settings, self._tally, matchers[0], jobs, self._access, matchers[1])
         self._since: float | None = mine["since"] if mine else time.time() if settings.start == "end" else None
         self._last: float | None = mine["last"] if mine else None
-        self._last_line = b""
-        self._mtime = 0.0
-        self._told: dict[str, Any] = {}
+        self._looked: float | None = mine.get("looked") if mine else None
+        self.is_current = False  # whether it was read to its end once, or for long enough
+        self._last_lines: dict[
+            Identity, tuple[bytes, float]
+        ] = {}  # since the last telling, with their times
+        self._told: tuple[dict[str, Any], bool] | None = None
         self._told_at = 0.0
 
     def read(self) -> bool:
@@ -108,6 +128,7 @@ class Log:
                 more = self._read(file) or more
             except OSError as error:
                 self.files.lose_touch(file, error)
+        self.is_current = self.is_current or not more
         return more
 
     def _read(self, file: File) -> bool:
@@ -157,8 +178,7 @@ class Log:
         if at_the_beginning:
             file.first = self._first_time(file, chunk.text)
         file.place = self._lines.take(chunk.text, file.place)
-        self._last_line = chunk.text[chunk.text.rfind(b"\n", 0, -1) + 1 :]
-        self._mtime = file.mtime
+        self._last_lines[file.identity] = chunk.text[chunk.text.rfind(b"\n", 0, -1) + 1 :], file.mtime
         return True
 
     def _first_time(self, file: File, text: bytes) -> float | None:
@@ -171,24 +191,27 @@ class Log:
 
     def changes(self, beat: float) -> Changes:
         """Return what is to be told: nothing where nothing has changed, and that was said less than `beat` ago."""
-        if self._last_line:
-            told = self._lines.time_of(self._last_line)
-            self._last = self._mtime if told is None else told
-            self._last_line = b""
+        for line, mtime in self._last_lines.values():
+            told = self._lines.time_of(line)
+            self._last = later(self._last, mtime if told is None else told)
+        self._last_lines.clear()
         newest = self.files.newest()
         if newest is not None and newest.first is None and newest.offset and not newest.begun:
             newest.first = self._lines.time_of(newest.first_line())  # it was there before, and begun at its end
         entry = {
             **self._tally.entry(), **self.files.entry(), "since": self._since, "last": self._last,
             "first": newest.first if newest else None, "open": len(self.files.live), "behind": self.files.behind(),
-            "problems": [[*problem] for problem in self.files.problems],
+            "problems": [[*problem] for problem in self.files.told_problems()],
         }  # fmt: skip
         access = dict(self._access.changed()) if self._access else {}
         now = time.monotonic()
-        if entry == self._told and not access and now - self._told_at < beat:
+        state = entry, self.is_current
+        if state == self._told and not access and now - self._told_at < beat:
             return {}
-        self._told, self._told_at = entry, now
-        return {self._key: {**entry, "looked": time.time()}, **access}
+        self._told, self._told_at = state, now
+        if self.is_current:
+            self._looked = time.time()
+        return {self._key: {**entry, "looked": self._looked}, **access}
 
 
 def _patterns(settings: LogsSettings) -> dict[Any, str]:

@@ -19,13 +19,17 @@ class Leftovers:
     LINGER: ClassVar[float] = 15.0  # seconds without a new line after which a rotated file is done
     LONGEST_LINGER: ClassVar[float] = 3600.0  # where nothing is written to the file that took its place
     PATIENCE: ClassVar[float] = 5.0  # seconds that a file is sought which is gone, or was emptied
+    LONG_PATIENCE: ClassVar[float] = 600.0  # where nothing has taken its place
+    LONGEST_PATIENCE: ClassVar[float] = 3600.0  # where its file system may not be mounted
+    BLUR: ClassVar[float] = 300.0  # seconds by which the clock of a file system may be behind
 
     def __init__(self, tally: LogTally, live: Mapping[Identity, File], kept: Mapping[str, Any]) -> None:
         self._tally = tally
         self._live = live
         self.looks = 0  # how many there were
+        self.looked: float = kept.get("looked") or 0.0  # when the last one was
         self.old: list[File] = []
-        self.sought: dict[str, Kept] = dict(kept.get("files", {}))
+        self.sought: dict[str, Kept] = {key: one for key, one in kept.get("files", {}).items() if _had_any(one)}
         self.known = Known(kept.get("beside", {}))
         self._copies: dict[Identity, str] = {}
         self._quiet: dict[Identity, float] = {}
@@ -73,7 +77,8 @@ class Leftovers:
 
     def seek(self, kept: Kept, key: str) -> None:
         """Look, from now on, for what has all that was read of a file."""
-        self.sought[key] = kept
+        if _had_any(kept):
+            self.sought[key] = kept
 
     def look_beside(self, paths: Collection[str], only_know: bool = False) -> int:
         """Find what was rotated away since it was last looked at, also more than once; return how many were missed.
@@ -134,23 +139,30 @@ class Leftovers:
     def _is_followed(self, file: File) -> bool:
         return any(one.identity == file.identity for one in self.old)
 
+    def was_there(self, file: File) -> bool:
+        """Tell whether a file was there at the last look, though under another name, number, or compressed."""
+        return self.known.has(file) or file.mtime < self.looked - self.BLUR
+
     def _is_missed(self, file: File) -> bool:
         """Tell whether a file beside the log was written while nobody looked."""
-        if self._is_followed(file) or self.known.has(file):
+        if self._is_followed(file) or self.was_there(file):
             return False
         heads = {tuple(kept["head"]) for kept in self.sought.values() if kept["offset"]}
         return not any(file.has(head, NOTHING, 0) for head in heads)
 
     def _is_given_up(self, key: str, kept: Kept) -> bool:
         """Tell whether a file was sought in vain: not at once, as names change while they are looked at."""
-        # as long as nothing is at its path it may come back, as a file system does that is mounted late
-        if not os.path.exists(kept["path"]):
-            return False
         now = time.monotonic()
-        if now - self._since.setdefault(key, now) < self.PATIENCE:
+        if now - self._since.setdefault(key, now) < self._patience(key, kept["path"]):
             return False
         self.lose(kept)
         return True
+
+    def _patience(self, key: str, path: str) -> float:
+        """Return the seconds that a file is sought: it may come back, as a file system does that is mounted late."""
+        if os.path.exists(path):
+            return self.PATIENCE
+        return self.LONG_PATIENCE if _is_mounted(os.path.dirname(path), key) else self.LONGEST_PATIENCE
 
     def lose(self, kept: Kept) -> None:
         """Say that lines of a file may be lost, and how much at least."""
@@ -170,6 +182,7 @@ class Leftovers:
         for file in self.old:
             if file.identity == identity:
                 self.old.remove(file)
+                self._quiet.pop(identity, None)
                 return file
         return None
 
@@ -177,7 +190,7 @@ class Leftovers:
         """Tell whether a rotated file has had no new line for so long that none will come."""
         now = time.monotonic()
         quiet = now - self._quiet.setdefault(file.identity, now)
-        replaced = any(other.seen for other in self._live.values())
+        replaced = any(other.seen and _took_place(other.path, file.path) for other in self._live.values())
         return quiet >= (self.LINGER if replaced else self.LONGEST_LINGER)
 
     def stir(self, file: File) -> None:
@@ -189,6 +202,24 @@ class Leftovers:
         self.old.remove(file)
         self._quiet.pop(file.identity, None)
         file.close()
+
+
+def _had_any(kept: Kept) -> bool:
+    """Tell whether there is anything by which a file is known again, and anything to lose."""
+    return bool(kept["offset"] or kept["seen"])
+
+
+def _took_place(path: str, old: str) -> bool:
+    """Tell whether a log of this path is written in the place of an old file."""
+    return path == old or is_beside(old, path)
+
+
+def _is_mounted(folder: str, key: str) -> bool:
+    """Tell whether a folder can be read, has something in it, and is on the device that a key of a file names."""
+    try:
+        return str(os.stat(folder).st_dev) == key.partition(":")[0] and bool(os.listdir(folder))
+    except OSError:
+        return False
 
 
 def _add(found: dict[Identity, File], paths: list[str]) -> bool:

@@ -27,11 +27,13 @@ class Lines:
 
     def __init__(
         self, settings: FollowedLog, tally: LogTally, matcher: Matcher, jobs: Mapping[str, JobTally],
-        access: "Access | None",
+        access: "Access | None", of_requests: Matcher,
     ) -> None:  # fmt: skip
+        """Look for what `matcher` has in lines that a program writes, and for `of_requests` in what clients send."""
         self._settings = settings
         self._tally = tally
         self._matcher = matcher
+        self._of_requests = of_requests
         self._jobs = jobs
         self._access = access
         self._clock = Clock(settings, searcher(settings.time_pattern))
@@ -69,7 +71,7 @@ class Lines:
     def _take_access(self, text: bytes, lines: list[bytes], place: int) -> int:
         if self._access is not None:
             self._tally.counts["unparsed"] += self._access.feed(lines)
-        self._search(text, self._time_of_hit)
+        self._search(text, self._time_of_hit, self._of_requests)
         return place
 
     def _take_mixed(self, text: bytes, lines: list[bytes], place: int) -> int:
@@ -78,7 +80,8 @@ class Lines:
             self._tally.counts["unparsed"] += self._access.feed(requests)
         others = [line for line in lines if _REQUEST not in line or b'"' not in line]
         place = self._count_messages(others, place, MARK in text)
-        self._search(text, self._time_of_hit)
+        self._search(b"\n".join([*requests, b""]), self._time_of_hit, self._of_requests)
+        self._search(b"\n".join([*others, b""]), self._time_of_hit)
         return place
 
     def _take_json(self, _text: bytes, lines: list[bytes], place: int) -> int:
@@ -162,10 +165,10 @@ class Lines:
         found = WORD.search(line, 0, REACH)
         return level_of_word(found[0]) if found else "other"
 
-    def _search(self, text: bytes, when: Callable[[Hit], float | None]) -> None:
+    def _search(self, text: bytes, when: Callable[[Hit], float | None], matcher: Matcher | None = None) -> None:
         """Count the events in the text, and what it says of jobs, in the order of the lines."""
         seen = []
-        for name, hits in self._matcher.find(text):
+        for name, hits in (matcher or self._matcher).find(text):
             if isinstance(name, str):
                 count = sum(1 for _ in hits)
                 if name != TRACEBACK or not self._of_text:  # there they are counted as wholes

@@ -19,6 +19,7 @@ MIXED_FORMATS: Final = ("uvicorn", "gunicorn")
 COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".lz4", ".zip", ".Z")
 OUTCOMES: Final = ("success", "failure")
 
+_ID: Final = re.compile(r"\(\?P?<id>")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
@@ -133,6 +134,10 @@ class JobSettings:
         if not self.finished and not self.failed:
             yield "finished", "is missing, and `failed` too; expected at least one of them"
         yield from problems_of(self.patterns()).items()
+        with_id = [what for what, pattern in self.patterns().items() if _ID.search(pattern)]
+        for what in self.patterns() if with_id else ():
+            if what not in with_id:
+                yield what, f"has no group (?P<id>...), as {with_id[0]} has; expected it in each pattern, or in none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +155,31 @@ class LogsSettings:
     ready_events: tuple[Group, ...] = setting(
         tuple(READY_MADE),
         help="Which ready-made events are looked for: the codes SCRAPE_001 to IMAGE_003, failed logins, rate limits, "
-        "tracebacks, want of memory, locked databases, and the attacks xss and csrf.",
+        "tracebacks, want of memory, locked databases, and the attacks xss and csrf. In lines of requests only the "
+        "attacks are, and events of one's own: clients write what they like there.",
         example="[auth_failed, traceback]",
     )
     jobs: Mapping[str, JobSettings] = setting(
         {},
-        help="Jobs by name, and the lines that they leave in any of the logs.",
+        help="Jobs by name, and the lines that they leave in any of the logs; lines of requests are none.",
         example="{import: {started: 'Import started', finished: 'Import done', failed: 'Import failed'}}",
     )
 
     def event_patterns(self) -> dict[str, str]:
         """Return the pattern of each event; one's own may take the place of a ready-made one."""
         return patterns_of(self.ready_events) | dict(self.events)
+
+    def request_patterns(self) -> dict[str, str]:
+        """Return the patterns that are looked for in lines of requests, in which clients write what they like."""
+        return {name: pattern for name, pattern in self.event_patterns().items() if self._is_of_requests(name)}
+
+    def _is_of_requests(self, event: str) -> bool:
+        return event in self.events or event in READY_MADE["attacks"]
+
+    def events_in(self, log: str) -> tuple[str, ...]:
+        """Return the events that are looked for in a log."""
+        of_requests = self.logs[log].format in ACCESS_FORMATS and self.logs[log].format not in MIXED_FORMATS
+        return tuple(self.request_patterns() if of_requests else self.event_patterns())
 
     def check(self) -> Problems:
         """Find targets without logs, names that are none, several access logs, and patterns that are none."""

@@ -1,5 +1,6 @@
 """What is counted of a log and of jobs: plain figures that JSON can hold."""
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -10,7 +11,14 @@ from exporter.jobmetrics import BUCKETS
 COUNTS: Final = ("lines", "bytes", "unparsed", "cut", "lost_bytes")
 LOSSES: Final = ("truncated", "vanished")
 """Why lines may be lost: a file was emptied before it was read to its end, or went away."""
+_AHEAD: Final = 86_400.0  # seconds by which a time may be ahead, as one without its zone is
 _OPEN_RUNS: Final = 1000  # of one job; beyond that the oldest is taken to have been forgotten
+
+
+def later(before: float | None, moment: float) -> float:
+    """Return when something was last: not earlier than was told, unless that has been a mistake."""
+    is_future = before is not None and before > time.time() + _AHEAD
+    return moment if before is None or is_future else max(before, moment)
 
 
 def log_key(log: str) -> str:
@@ -62,22 +70,25 @@ class JobTally:
             "last": {**self.last}, "open": {**self.open},
         }  # fmt: skip
 
-    def see(self, what: str, run: str, time: float) -> None:
+    def see(self, what: str, run: str, moment: float) -> None:
         """Count a line of the job: `started`, `finished` or `failed`."""
         self.changed = True
         if what == "started":
-            self.last["start"] = time
+            self._note("start", moment)
             self.open.pop(run, None)
-            self.open[run] = time
+            self.open[run] = moment
             if len(self.open) > _OPEN_RUNS:
                 del self.open[next(iter(self.open))]
             return
         outcome = "success" if what == "finished" else "failure"
         self.outcomes[outcome] += 1
-        self.last[outcome] = time
+        self._note(outcome, moment)
         began = self.open.pop(run, None)
         if began is not None:
-            self._measure(max(0.0, time - began))
+            self._measure(max(0.0, moment - began))
+
+    def _note(self, what: str, moment: float) -> None:
+        self.last[what] = later(self.last.get(what), moment)
 
     def _measure(self, seconds: float) -> None:
         self.count += 1

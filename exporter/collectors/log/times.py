@@ -55,16 +55,16 @@ class Clock:
             return None
 
     def _found(self, text: str, anywhere: bool) -> float | None:
-        if found := _ISO.search(text):
-            year, month, day, *clock = found.groups()
+        if anywhere and (found := _SYSLOG.match(text)):
+            return self._of_syslog(*found.groups())
+        iso, httpd = _ISO.search(text), _HTTPD.search(text)
+        if iso and not (httpd and httpd.start() < iso.start()):  # behind the line's own time a client may write any
+            year, month, day, *clock = iso.groups()
             return self._moment(int(year), int(month), int(day), *clock)
-        if found := _HTTPD.search(text):
-            day, name, year, *clock = found.groups()
+        if httpd:
+            day, name, year, *clock = httpd.groups()
             return self._moment(int(year), _MONTHS.get(name, 0), int(day), *clock)
-        if anywhere:
-            found = _SYSLOG.match(text)
-            return self._of_syslog(*found.groups()) if found else None
-        return _epoch(float(text))
+        return None if anywhere else _epoch(float(text))
 
     def _of_syslog(self, name: str, day: str, *clock: str | None) -> float | None:
         """Return a time without a year: the last one that it can have been."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from exporter.collector import Collector, Context
 from exporter.collectors.path import present, walked
+from exporter.collectors.path.encryption import Remembered
 from exporter.collectors.path.looks import Looks
 from exporter.collectors.path.settings import PathsSettings
 from exporter.patience import Patience
@@ -22,10 +23,11 @@ class Path(Collector[Looks]):
     def __init__(self, settings: PathsSettings, context: Context) -> None:
         super().__init__(settings, context)
         self._patience = Patience(settings.path_timeout)
+        self._encrypts = Remembered(settings.sysfs)
 
     @contextmanager
     def connect(self) -> Iterator[Looks]:
-        yield Looks(self.settings, self._patience, self.context.ledger.entries())
+        yield Looks(self.settings, self._patience, self.context.ledger.entries(), self._encrypts)
 
     def close(self) -> None:
         self._patience.close()

@@ -1,12 +1,15 @@
 """Whether what a place holds is encrypted before it reaches a disk."""
 
 import errno
+import math
 import os
 import struct
+import time
 from collections.abc import Iterable
 from typing import Final
 
 from exporter.collectors.path.mounts import Mount, mount_of
+from exporter.collectors.path.places import GONE
 
 ENCRYPTING: Final = frozenset(
     {"ecryptfs", "fuse.gocryptfs", "fuse.encfs", "fuse.cryfs", "fuse.securefs", "fuse.veracrypt"}
@@ -17,6 +20,23 @@ _BY_FOLDER: Final = frozenset({"ext4", "f2fs", "ubifs", "ceph"})
 _GET_POLICY: Final = 0xC0096616  # FS_IOC_GET_ENCRYPTION_POLICY_EX
 _NO_POLICY: Final = (errno.ENODATA, errno.ENOTTY, errno.EOPNOTSUPP)
 _DEEPEST: Final = 16
+_REMEMBERED: Final = 300.0  # seconds
+
+
+class Remembered:
+    """What was found of each place; it is looked at anew after some minutes."""
+
+    def __init__(self, sysfs: str) -> None:
+        self._sysfs = sysfs
+        self._found: dict[str, tuple[float, bool | None]] = {}
+
+    def of(self, place: str) -> bool | None:
+        """Tell whether this host encrypts what the place holds, None where that cannot be known."""
+        now = time.monotonic()
+        looked, found = self._found.get(place, (-math.inf, None))
+        if now - looked > _REMEMBERED:
+            looked, found = self._found[place] = now, encrypted(place, self._sysfs)
+        return found
 
 
 def encrypted(place: str, sysfs: str) -> bool | None:
@@ -49,12 +69,8 @@ def _numbers(mount: Mount, sysfs: str) -> list[str]:
     return [_text(f"{sysfs}/class/block/{name}/dev")]
 
 
-def of_device(number: str, sysfs: str) -> bool | None:
-    """Tell of one block device whether it encrypts, or all that it is made of."""
-    return _of_device(number, sysfs, 0)
-
-
 def _of_device(number: str, sysfs: str, depth: int) -> bool | None:
+    """Tell of one block device whether it encrypts, or all that it is made of."""
     folder = f"{sysfs}/dev/block/{number}"
     if depth > _DEEPEST or not number or not os.path.isdir(folder):
         return None
@@ -103,7 +119,7 @@ def _folders(path: str) -> list[str]:
 def _names(path: str) -> list[str]:
     try:
         return sorted(os.listdir(path))
-    except (FileNotFoundError, NotADirectoryError):
+    except GONE:
         return []
 
 

@@ -3,10 +3,11 @@
 import errno
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+from exporter.collectors.path.places import GONE
 from exporter.collectors.path.settings import PathSettings
 from exporter.collectors.path.tree import Tree
 
@@ -15,16 +16,37 @@ Entry = dict[str, Any]
 _FIXES: Final = {
     errno.EACCES: "let the exporter's user enter the folders above it and read it, or give the exporter "
     "CAP_DAC_READ_SEARCH",
+    errno.ELOOP: "symbolic links on the way to it lead in a circle: `namei -l` shows which; make them anew, or "
+    "correct `path`",
     errno.ESTALE: "mount it anew: its server has another idea of it",
     errno.ENOTCONN: "mount it anew: its server is gone",
 }
-_GONE: Final = (FileNotFoundError, NotADirectoryError)
+HANGS_FIX: Final = "see to the file system's server, or unmount it with `umount -l`"
+FORMAT: Final = 3  # of the entries: one more with every change of what they hold, or of what it means
+_INTERVALS: Final = 3
+_SLACK: Final = 60.0  # seconds, for a machine that is busy
 
 
 @lru_cache(maxsize=1024)
 def signature(settings: PathSettings) -> str:
-    """Return what an entry is marked with, so that none is taken for one of other settings."""
-    return hashlib.sha256(repr(settings).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    """Return what an entry is marked with, so that none is taken for one of other settings, or of another version."""
+    return hashlib.sha256(repr((FORMAT, settings)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+@dataclass(slots=True)
+class Spent:
+    """The seconds of a walk: those it worked, and those it lasted.
+
+    It lasts longer where it waits for the walks of other paths; what hung, or was switched off, is in neither.
+    """
+
+    took: float = 0.0
+    lasted: float = 0.0
+
+
+def longest_rest(interval: float, lasted: float) -> float:
+    """Return the seconds after which a walk is out of date: several intervals, and times that a walk lasts."""
+    return _INTERVALS * (interval + lasted) + _SLACK
 
 
 def fix_for(error: OSError) -> str:
@@ -66,29 +88,29 @@ class Entries:
         self._told |= changed
         return changed
 
-    def go_on(self, tree: Tree, took: float) -> None:
+    def go_on(self, tree: Tree, spent: Spent) -> None:
         """Note how far a walk has come."""
         self._entries[self._trouble] = None
         if tree.snapshot is not None and tree.snapshot is not self._snapshot:
             self._snapshot = tree.snapshot
-            self._entries[self._walk] = {"of": self._of, "took": took, **tree.snapshot}
+            self._entries[self._walk] = {"of": self._of, **asdict(spent), **tree.snapshot}
 
-    def end(self, tree: Tree, now: float, took: float) -> None:
+    def end(self, tree: Tree, now: float, spent: Spent) -> None:
         """Note what a walk gave."""
         logs = _since_when(self._entries[self._logs] or {}, tree.tally.logs, now)
         figures = asdict(tree.tally) | asdict(tree.found)
         del figures["logs"]
         self._entries[self._logs] = {**logs, "of": self._of} if logs else None
         self._finish({
-            **figures, "ended": now, "took": took, "complete": now, "whole": tree.tally.whole,
+            **figures, **asdict(spent), "ended": now, "complete": now, "whole": tree.tally.whole,
             "unrotated": min((since for _, size, since in logs.values() if size), default=None),
         })  # fmt: skip
 
-    def fail(self, error: OSError, now: float, took: float) -> None:
+    def fail(self, error: OSError, now: float, spent: Spent) -> None:
         """Note that there is no such place, or why it cannot be walked."""
         before = self.walked or {}
-        if isinstance(error, _GONE):
-            self._finish({"ended": now, "took": took, "complete": before.get("complete"), "gone": True})
+        if isinstance(error, GONE):
+            self._finish({**asdict(spent), "ended": now, "complete": before.get("complete"), "gone": True})
             return
         reason = error.strerror or str(error)
         self._entries[self._trouble] = {"of": self._of, "time": now, "reason": reason, "fix": fix_for(error)}
@@ -96,8 +118,8 @@ class Entries:
     def hangs(self, now: float) -> None:
         """Note that the file system does not answer."""
         if self.trouble is None:
-            reason, fix = "no answer", "see to the file system's server, or unmount it with `umount -l`"
-            self._entries[self._trouble] = {"of": self._of, "time": now, "reason": reason, "fix": fix, "hangs": True}
+            told = {"of": self._of, "time": now, "reason": "no answer", "fix": HANGS_FIX, "hangs": True}
+            self._entries[self._trouble] = told
 
     def _finish(self, walked: Entry) -> None:
         self._entries[self._walked] = {"of": self._of, **walked}

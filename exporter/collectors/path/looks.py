@@ -5,19 +5,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from exporter.collector import Trouble
 from exporter.collectors.path import encryption, permissions, places
-from exporter.collectors.path.entries import fix_for, signature
+from exporter.collectors.path.entries import HANGS_FIX, fix_for, longest_rest, signature
 from exporter.collectors.path.settings import PathSettings, PathsSettings
 from exporter.collectors.path.tally import Found
 from exporter.patience import NoAnswer, Patience
 
 Value = TypeVar("Value")
-_GONE: Final = (FileNotFoundError, NotADirectoryError)
-_INTERVALS: Final = 3
-_SLACK: Final = 60.0  # seconds, for a machine that is busy
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,9 @@ class Look:
 class Looks:
     """The paths of a target in one round: quick looks, and what the walks have told."""
 
-    def __init__(self, settings: PathsSettings, patience: Patience, entries: Mapping[str, Any]) -> None:
+    def __init__(
+        self, settings: PathsSettings, patience: Patience, entries: Mapping[str, Any], encrypts: encryption.Remembered
+    ) -> None:
         self.settings = settings
         self.paths = settings.paths
         self.troubles: dict[str, Trouble] = {}
@@ -41,7 +40,7 @@ class Looks:
         self._patience = patience
         self._entries = entries
         self.looks = self.each("look", {name: partial(_look, path) for name, path in self.paths.items()})
-        self.encrypts = partial(encryption.encrypted, sysfs=settings.sysfs)
+        self.encrypts = encrypts.of
 
     def entry(self, what: str, name: str) -> dict[str, Any] | None:
         """Return what the walks told of a path, None where that is about other settings."""
@@ -53,23 +52,25 @@ class Looks:
         walked, trouble = self.entry("walked", name), self.entry("trouble", name)
         if walked is None or (trouble is not None and not trouble.get("hangs")):
             return None
-        return walked if time.time() - walked["ended"] <= self._longest_rest(walked) else None
+        return None if self._is_outdated(walked) else walked
 
     def not_walked(self, name: str) -> Iterator[Trouble]:
-        """Yield why the path is not walked now, or since when it was not."""
+        """Yield why the path is not walked now, or since when it was not; nothing where a look at it said as much."""
+        if name not in self.looks:
+            return
         where, trouble, walked = self.paths[name].path, self.entry("trouble", name), self.entry("walked", name)
         if trouble is not None:
             yield Trouble(f"{where}: {trouble['reason']}", trouble["fix"])
-        elif walked is not None and time.time() - walked["ended"] > self._longest_rest(walked):
+        elif walked is not None and self._is_outdated(walked):
             minutes = (time.time() - walked["ended"]) / 60
             yield Trouble(f"{where}: not walked for {minutes:.0f} minutes")
         elif walked is not None and (hidden := walked.get("copies_unreadable")):
             reason = f"{self.paths[name].copy}: {hidden} files of the copy could not be looked at"
             yield Trouble(reason, "let the exporter's user enter all folders of the copy")
 
-    def _longest_rest(self, walked: Mapping[str, Any]) -> float:
-        """Return the seconds after which a walk is out of date: several intervals, and times that a walk takes."""
-        return _INTERVALS * (self.settings.walk_interval + float(walked["took"])) + _SLACK
+    def _is_outdated(self, walked: Mapping[str, Any]) -> bool:
+        age: float = time.time() - walked["ended"]
+        return age > longest_rest(self.settings.walk_interval, walked["lasted"])
 
     def each(self, what: str, functions: Mapping[str, Callable[[], Value]]) -> dict[str, Value]:
         """Return what each function says of its path; why one fails is among the troubles."""
@@ -93,7 +94,7 @@ def _look(settings: PathSettings) -> Look:
     try:
         found.add(os.stat(place), settings)
         room = os.statvfs(place)
-    except _GONE:
+    except places.GONE:
         return Look(None if settings.is_pattern else Found(), None)
     return Look(None if settings.is_pattern else found, room)
 
@@ -103,15 +104,13 @@ def writable(settings: PathSettings) -> bool | None:
     user = permissions.user_named(settings.user)
     try:
         return permissions.may_write(user, places.base(settings))
-    except _GONE:
+    except places.GONE:
         return False
 
 
 def _trouble(error: Exception, settings: PathSettings) -> Trouble:
     if isinstance(error, NoAnswer):
-        return Trouble(
-            f"no answer from {settings.path}", "see to the file system's server, or unmount it with `umount -l`"
-        )
+        return Trouble(f"no answer from {settings.path}", HANGS_FIX)
     if isinstance(error, Trouble):
         return Trouble(f"{settings.path}: {error}", error.fix)
     if isinstance(error, OSError):

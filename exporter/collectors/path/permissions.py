@@ -21,6 +21,7 @@ _NO_ACL: Final = (errno.ENODATA, errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM)
 _ACL_HEADER: Final = struct.Struct("<I")
 _ACL_ENTRY: Final = struct.Struct("<HHI")
 _USER, _GROUP_OF_FILE, _GROUP, _MASK = 0x02, 0x04, 0x08, 0x10
+_MOST_LINKS: Final = 40  # that the kernel follows on one way
 _GET_FLAGS: Final = 0x80086601  # FS_IOC_GETFLAGS
 _IMMUTABLE: Final = 0x10
 
@@ -33,7 +34,7 @@ class User:
     gids: frozenset[int]
 
 
-def user_named(name: str) -> User:
+def user_named(name: str, setting: str = "user") -> User:
     """Return the user with all groups; one that is given as a number need have no name here, and has no groups then."""
     import pwd
 
@@ -42,26 +43,43 @@ def user_named(name: str) -> User:
     except (KeyError, OverflowError):
         if name.isdecimal():
             return User(int(name), frozenset())
-        raise Trouble(f"there is no user {name} here", "create the user, or correct `user`") from None
+        raise Trouble(f"there is no user {name} here", f"create the user, or correct `{setting}`") from None
     return User(entry.pw_uid, frozenset(os.getgrouplist(entry.pw_name, entry.pw_gid)))
 
 
 def may_write(user: User, place: str) -> bool | None:
     """Tell whether the user may write to a file, or make files in a folder; None where that is not known."""
-    real = os.path.realpath(place, strict=True)
+    *folders, real = _way(place)
     mount = mount_of(real)
     if mount.fstype.startswith(ELSEWHERE):
         return None
     read_only = is_read_only(mount, real)
     if read_only or _is_immutable(real):
         return False
-    folders = [real]
-    while folders[-1] != "/":
-        folders.append(os.path.dirname(folders[-1]))
-    if not all(allows(user, folder, ENTER) for folder in folders[1:]):
+    if not all(allows(user, folder, ENTER) for folder in dict.fromkeys(folders)):
         return False
     allowed = allows(user, real, WRITE | ENTER if os.path.isdir(real) else WRITE)
     return None if allowed and read_only is None else allowed
+
+
+def _way(place: str) -> list[str]:
+    """Return the folders that are entered on the way to a place, also for the links there, and where it ends."""
+    way = ["/"]
+    left = os.path.abspath(place).split("/")[:0:-1]
+    links = 0
+    while left:
+        name = left.pop()
+        below = os.path.normpath(os.path.join(way[-1], name))  # there are no links in it, so `..` is the folder above
+        if not os.path.islink(below):
+            way.append(below)
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), place)
+        target = os.readlink(below)
+        way.append("/" if target.startswith("/") else way[-1])
+        left.extend(part for part in reversed(target.split("/")) if part not in ("", "."))
+    return way
 
 
 def allows(user: User, place: str, wanted: int) -> bool:

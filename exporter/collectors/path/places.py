@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from exporter.collectors.path.settings import PathSettings
+from exporter.collectors.path.settings import WILD, PathSettings
 
-_WILD: Final = re.compile(r"[*?[]")
+GONE: Final = (FileNotFoundError, NotADirectoryError)
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ def base(settings: PathSettings) -> str:
     if not settings.is_pattern:
         return whole
     parts = whole.split("/")
-    wild = next(number for number, part in enumerate(parts) if _WILD.search(part))
+    wild = next(number for number, part in enumerate(parts) if WILD.search(part))
     return "/".join(parts[:wild]) or "/"
 
 
@@ -38,21 +38,23 @@ def find(settings: PathSettings) -> Places:
         return Places([start])
     found = Places([start])
     for part in os.path.abspath(settings.path).removeprefix(start).strip("/").split("/"):
-        _go_on(found, part)
+        _go_on(found, part, start)
     found.names = sorted(found.names)
     return found
 
 
-def _go_on(found: Places, part: str) -> None:
-    """Go one part of the pattern deeper."""
-    look = _matching(part) if _WILD.search(part) else _named(part)
+def _go_on(found: Places, part: str, start: str) -> None:
+    """Go one part of the pattern deeper; OSError where the folder it starts from cannot be listed."""
+    look = _matching(part) if WILD.search(part) else _named(part)
     before, found.names = found.names, []
     for place in before:
         try:
             found.names.extend(os.path.join(place, name) for name in look(place))
-        except (FileNotFoundError, NotADirectoryError):
+        except GONE:
             continue
         except OSError:
+            if place == start:  # of what is in there nothing is known
+                raise
             found.unreadable += 1
 
 

@@ -1,5 +1,6 @@
 """What can be seen of a path at a glance: whether it is there, its permissions, the room around it."""
 
+from dataclasses import fields
 from functools import partial
 from typing import Final
 
@@ -7,6 +8,7 @@ from exporter.collector import NotApplicable, Trouble, read
 from exporter.collectors.path import places
 from exporter.collectors.path.looks import Looks
 from exporter.collectors.path.looks import writable as may_write
+from exporter.collectors.path.permissions import user_named
 from exporter.collectors.path.tally import Found
 from exporter.metric import Samples, gauge, info
 
@@ -36,16 +38,23 @@ ROTATION_KEPT = gauge(
     labels=OF,
     source=f"{_CONFIGURATION}: rotated_kept",
 )
-EXISTS = gauge("runbook_path_exists", "Whether there is such a place.", labels=OF, source=_STAT)
+EXISTS = gauge(
+    "runbook_path_exists",
+    "Whether there is such a place. Absent where that cannot be seen.",
+    labels=OF,
+    source=_STAT,
+)
 MODE = gauge(
     "runbook_path_mode_octal",
-    "Its permissions, in octal digits: 640 is rw-r-----. Of several places, what any of them gives.",
+    "Its permissions, in octal digits: 640 is rw-r-----. Of several places, what any of them gives; absent where one "
+    "of them could not be seen.",
     labels=OF,
     source=_STAT,
 )
 EXCESS = gauge(
     "runbook_path_excess_mode_octal",
-    "The permissions that it gives beyond those that are meant, in octal digits; 0 is none.",
+    "The permissions that it gives beyond those that are meant, in octal digits; 0 is none. Absent where none were "
+    "found, and not all of several places could be seen.",
     labels=OF,
     source=f"{_STAT}; {_CONFIGURATION}: mode",
 )
@@ -54,7 +63,8 @@ OWNER = info(
 )
 STRANGERS = gauge(
     "runbook_path_wrong_owner_places",
-    "How many of its places belong to another user than they should.",
+    "How many of its places belong to another user than they should. Absent where none were found, and not all of "
+    "several places could be seen.",
     labels=OF,
     source=f"{_STAT}; {_CONFIGURATION}: owner",
 )
@@ -101,19 +111,21 @@ def configured(looks: Looks) -> Samples:
 @read
 def places_seen(looks: Looks) -> Samples:
     """Whether each path is there, with its permissions and owners."""
+    owned = {name: path.owner for name, path in looks.paths.items() if path.owner}
+    known = looks.each("owner", {name: partial(user_named, owner, "owner") for name, owner in owned.items()})
     for name, path, look in looks.answered():
         found = look.found if look.found is not None else _walked(looks, name)
         if found is None:
             continue
         of = {"path": name, "role": path.role}
-        yield EXISTS(found.places > 0, **of)
+        yield EXISTS(found.places > 0 if found.places or not found.unseen else None, **of)
         if not found.places:
             continue
-        yield MODE(_octal(found.mode), **of)
+        yield MODE(_octal(found.mode) if not found.unseen else None, **of)
         if path.widest(folder=False) is not None:
-            yield EXCESS(_octal(found.excess), **of)
-        if path.owner:
-            yield STRANGERS(found.strangers, **of)
+            yield EXCESS(_least(_octal(found.excess), found), **of)
+        if name in known:  # of an owner who is not there it is said, and not that all places are a stranger's
+            yield STRANGERS(_least(found.strangers, found), **of)
         for owner, group in found.owners:
             yield OWNER(1, **of, owner=owner, group=group)
 
@@ -151,7 +163,7 @@ def writable(looks: Looks) -> Samples:
         yield WRITABLE(answer, path=name, role=asked[name].role, user=asked[name].user)
 
 
-@read(interval=300)
+@read
 def encryption(looks: Looks) -> Samples:
     """Whether what each path holds is encrypted before it reaches a disk."""
     there = {name: path for name, path, look in looks.answered() if look.room is not None}
@@ -164,7 +176,7 @@ def encryption(looks: Looks) -> Samples:
 
 @read
 def unanswered(looks: Looks) -> Samples:
-    """No metrics: fails where a path could not be looked at, and names it."""
+    """No metrics: fails where a path could not be looked at, or names a user who is not there, and says which."""
     if looks.troubles:
         fixes = dict.fromkeys(trouble.fix for trouble in looks.troubles.values() if trouble.fix)
         raise Trouble("; ".join(map(str, looks.troubles.values())), "; ".join(fixes))
@@ -178,7 +190,12 @@ def _walked(looks: Looks, name: str) -> Found | None:
         return None
     if walked.get("gone"):
         return Found()
-    return Found(walked["places"], walked["mode"], walked["excess"], walked["strangers"], walked["owners"])
+    return Found(**{field.name: walked[field.name] for field in fields(Found)})
+
+
+def _least(count: int, found: Found) -> int | None:
+    """Return what was counted of the places that were seen; none is not known to be none where some were not."""
+    return count if count or not found.unseen else None
 
 
 def _octal(mode: int) -> int:

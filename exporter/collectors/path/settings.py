@@ -12,7 +12,7 @@ from exporter.setting import Bytes, FilePath, Seconds, setting
 DAY: Final = 86_400.0
 _AGES: Final[Mapping[str, tuple[float, ...]]] = {"output": (37 * DAY,), "temp": (7 * DAY,)}
 _MODES: Final[Mapping[str, tuple[int, int]]] = {"secret": (0o600, 0o700), "database": (0o600, 0o700)}
-_WILD: Final = re.compile(r"[*?[]")
+WILD: Final = re.compile(r"[*?[]")
 _MODE: Final = re.compile(r"0?[0-7]{3}")
 # What the guides' own rotations are set to, where nothing else is said of one.
 _LARGEST_LOG: Final = 10_000_000
@@ -82,7 +82,7 @@ class PathSettings:
 
     @property
     def is_pattern(self) -> bool:
-        return _WILD.search(self.path) is not None
+        return WILD.search(self.path) is not None
 
     @property
     def all_ages(self) -> tuple[float, ...]:

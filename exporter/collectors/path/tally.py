@@ -34,7 +34,7 @@ class Tally:
     largest_log: int | None = None
     rotated: int = 0
     logs: dict[str, list[float]] = field(default_factory=dict)
-    """Of each log its inode, its size, and when the last file was rotated from it."""
+    """Of each log its inode, its size (0 where it is done with), and when the last file was rotated from it."""
 
     @property
     def whole(self) -> bool:
@@ -56,13 +56,23 @@ class Tally:
             if changed < limit:
                 self.older[place] += 1
 
-    def add_log(self, name: str, status: os.stat_result, rotated: Sequence[os.stat_result]) -> None:
-        """Take in a log with the files that were rotated from it."""
+    def add_log(
+        self, name: str, status: os.stat_result, rotated: Sequence[os.stat_result], over: float | None = None
+    ) -> None:
+        """Take in a log with the files that were rotated from it.
+
+        One with a date in its name is done with where nothing was written to it since `over`: the next line gets a file
+        of its own.
+        """
         self.largest_log = max(self.largest_log or 0, status.st_size)
         self.rotated = max(self.rotated, len(rotated))
-        if len(self.logs) < _MOST_LOGS:
+        if len(self.logs) >= _MOST_LOGS:
+            return
+        if over is None:
             last = max((one.st_ctime for one in rotated), default=0.0)  # their names came to them then
             self.logs[name] = [status.st_ino, status.st_size, last]
+        else:
+            self.logs[name] = [status.st_ino, status.st_size if status.st_mtime >= over else 0, 0.0]
 
     def add_unsynced(self, status: os.stat_result) -> None:
         """Count a file that the copy lacks, since it stands there as it does."""
@@ -78,6 +88,8 @@ class Found:
     """What the places of a path are like themselves: how many there are, their permissions and owners."""
 
     places: int = 0
+    unseen: int = 0
+    """Places that could not be looked at, so that what is said of all goes for the others alone."""
     mode: int = 0
     excess: int = 0
     strangers: int = 0

@@ -11,18 +11,18 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.collectors.path import places, rotation
+from exporter.collectors.path import logs, places, rotation
 from exporter.collectors.path.settings import PathSettings
 from exporter.collectors.path.tally import Found, Tally
 
 CHUNK: Final = 500  # entries of one step: some milliseconds
+LONGEST: Final = 0.5  # seconds of one step, where a file system is slow: it must not be taken for one that hangs
 DEEPEST: Final = 256  # folders below one another, each held open on the way down
 MOST_PLACES: Final = 20_000  # of a pattern: all of them are held in memory
 _SNAPSHOT: Final = 1.0  # seconds between two of them
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 
-Names = dict[str, os.stat_result]
 if TYPE_CHECKING:
     _Scan = os._ScandirIterator[str]
 
@@ -57,7 +57,7 @@ class Tree:
         self._places: list[str] | None = None
         self._way: list[_Folder] = []
         self._scan: _Scan | None = None
-        self._names: Names = {}
+        self._names: logs.Names = {}
         self._device = 0
         self._noted = time.monotonic()
 
@@ -65,8 +65,9 @@ class Tree:
         """Do a little of it; OSError where the place cannot be had at all."""
         if self._places is None:
             self._begin()
+        begun = time.monotonic()
         for _ in range(CHUNK):
-            if self.done:
+            if self.done or time.monotonic() - begun > LONGEST:
                 return
             if self._scan is None:
                 self._next_folder()
@@ -93,25 +94,18 @@ class Tree:
             self._return_to(self._position)
             return
         self.tally.unreadable += found.unreadable + unreadable
+        self.found.unseen = found.unreadable + unreadable + max(0, len(found.names) - MOST_PLACES)
         for place, status in statuses.items():
             self._look_at(place, status)
         if self.settings.role == "log":
-            self._look_for_logs([place for place, status in statuses.items() if stat.S_ISREG(status.st_mode)])
+            files = {place: status for place, status in statuses.items() if stat.S_ISREG(status.st_mode)}
+            logs.note_places(self.tally, self.settings, files)
 
     def _look_at(self, place: str, status: os.stat_result) -> None:
         self.found.add(status, self.settings)
         if stat.S_ISREG(status.st_mode):
             self.tally.met += 1
             self._add_file(os.path.basename(place), status, self._copy)
-
-    def _look_for_logs(self, files: Sequence[str]) -> None:
-        """Note the files that are logs, by what lies beside them."""
-        folders: dict[str, set[str]] = {}
-        for file in files:
-            folder, name = os.path.split(file)
-            folders.setdefault(folder, set()).add(name)
-        for folder, names in folders.items():
-            self._note_logs(folder, rotation.files_in(folder), names.__contains__)
 
     # ---- from folder to folder
 
@@ -129,10 +123,8 @@ class Tree:
     def _enter(self, name: str) -> None:
         try:
             folder = self._open(name)
-        except (FileNotFoundError, NotADirectoryError):  # gone since it was seen; and a place may be a file
-            return
         except OSError as error:
-            self.tally.unreadable += error.errno != errno.ELOOP  # a link has come in its place
+            self._pass(error)
             return
         if folder is None:
             return
@@ -140,8 +132,20 @@ class Tree:
         self.tally.folders += 1
         try:
             self._scan = os.scandir(folder.descriptor)
-        except OSError:
-            self.tally.unreadable += 1
+        except OSError as error:
+            self._lose(error, len(self._way) - 1)
+
+    def _pass(self, error: OSError) -> None:
+        """Go on without a folder that cannot be opened."""
+        # gone since it was seen, or a link has come in its place; and a place may be a file
+        if not isinstance(error, places.GONE) and error.errno != errno.ELOOP:
+            self._lose(error, len(self._way))
+
+    def _lose(self, error: OSError, depth: int) -> None:
+        """Count a folder that cannot be read; raise where it is the only place, and nothing is known without it."""
+        if depth == 0 and not self.settings.is_pattern:
+            raise error
+        self.tally.unreadable += 1
 
     def _open(self, name: str) -> _Folder | None:
         """Open a folder below the last one, or a place; None where it is not walked."""
@@ -168,7 +172,8 @@ class Tree:
         for depth, name in enumerate(position):
             try:
                 folder = self._open(name)
-            except OSError:  # gone since then
+            except OSError as error:
+                self._pass(error)
                 return
             if folder is None:
                 return
@@ -184,10 +189,10 @@ class Tree:
             if entry is not None:
                 self._meet(entry)
                 return
-        except (FileNotFoundError, NotADirectoryError):  # gone since it was listed
+        except places.GONE:  # gone since it was listed
             return
-        except OSError:  # it may be listed, but what is in it may not be looked at; or its disk fails
-            self.tally.unreadable += 1
+        except OSError as error:  # it may be listed, but what is in it may not be looked at; or its disk fails
+            self._lose(error, len(self._way) - 1)
         self._end_folder()
 
     def _meet(self, entry: os.DirEntry[str]) -> None:
@@ -234,24 +239,20 @@ class Tree:
         self._way[-1].left.sort(reverse=True)
         if self._names:
             wanted: Callable[[str], object] = self._wanted or bool
-            self._note_logs("/".join([self._way[0].name, *self._below()]), self._names, wanted)
+            folder = "/".join([self._way[0].name, *self._below()])
+            logs.note_folder(self.tally, self.settings, folder, self._names, wanted)
             self._names = {}
         if time.monotonic() - self._noted >= _SNAPSHOT:
             self._noted = time.monotonic()
             position = [folder.name for folder in self._way]
             self.snapshot = {"position": position, "tally": asdict(self.tally), "found": asdict(self.found)}
 
-    def _note_logs(self, folder: str, names: Names, wanted: Callable[[str], object]) -> None:
-        for log, old in rotation.groups(names).items():
-            if wanted(log):
-                self.tally.add_log(f"{folder}/{log}", names[log], [names[name] for name in old])
-
 
 def _lacks(copy: str, status: os.stat_result) -> bool:
     """Tell whether the copy lacks the file by rsync's rule: it is missing, or has another size or time."""
     try:
         there = os.lstat(copy)
-    except (FileNotFoundError, NotADirectoryError):
+    except places.GONE:
         return True
     return (there.st_size, int(there.st_mtime)) != (status.st_size, int(status.st_mtime))
 

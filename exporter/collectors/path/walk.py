@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from threading import Event
 from typing import Any, Final
 
-from exporter.collectors.path.entries import Entries
+from exporter.collectors.path.entries import Entries, Spent, longest_rest
 from exporter.collectors.path.settings import PathSettings
 from exporter.collectors.path.tree import Tree
 from exporter.patience import NoAnswer, Patience
@@ -22,7 +22,8 @@ _REST: Final = 1.0  # seconds between two looks at whether there is something to
 class Walk(Toil):
     """Walks through each path again and again.
 
-    What it tells of them stands in `entries.py`. A walk that was cut off by a restart goes on where it was.
+    What it tells of them stands in `entries.py`. A walk that was cut off by a restart goes on where it was, unless that
+    is long ago.
     """
 
     def run(self, stop: Event, tell: Tell, ready: Callable[[], None]) -> None:
@@ -82,7 +83,9 @@ class _Walks:
         self._interval = interval
         self.entries = Entries(name, settings, kept)
         self._tree: Tree | None = None
-        self._took = 0.0
+        self._spent = Spent()
+        self._noted = 0.0
+        self._renewed = False
         walked = self.entries.walked
         self._next = walked["ended"] + interval if walked else 0.0
 
@@ -96,32 +99,53 @@ class _Walks:
         # a clock that was set back must not put the next walk off
         due = self._tree is not None or not now < self._next <= now + self._interval
         if due and self._tree is None:
-            before = self.entries.walk
-            self._took = before["took"] if before else 0.0
-            self._tree = Tree(self.settings, now, before)
+            self._begin(now)
         return due
+
+    def _begin(self, now: float) -> None:
+        before = self.entries.walk
+        if before is not None and self._is_outdated(before["tally"]["began"], now, before["lasted"]):
+            before = None
+        self._spent = Spent(before["took"], before["lasted"]) if before else Spent()
+        self._tree = Tree(self.settings, now, before)
+        self._noted = time.monotonic()
+
+    def _is_outdated(self, began: float, now: float, lasted: float) -> bool:
+        """Tell whether a walk was away for so long that what it counted before need not be so any more."""
+        return abs(now - began) > longest_rest(self._interval, lasted)
 
     def step(self) -> None:
         """Go a step of the walk that is under way."""
         begun = time.monotonic()
         if self._tree is not None:
             self._tree.step()
-        self._took += min(STEP, time.monotonic() - begun)  # to hang is no work
+        self._spent.took += min(STEP, time.monotonic() - begun)  # to hang is no work
 
     def note(self, answer: object) -> None:
         """Take in how the step went; what is no failure of the path itself ends the toil."""
+        passed = time.monotonic() - self._noted
+        self._noted += passed
         if isinstance(answer, NoAnswer):
             self.entries.hangs(time.time())
-        elif isinstance(answer, OSError):
-            self.entries.fail(answer, time.time(), self._took)
+            return
+        self._spent.lasted += passed
+        if isinstance(answer, OSError):
+            self.entries.fail(answer, time.time(), self._spent)
             self._rest(min(RETRY, self._interval))
         elif isinstance(answer, Exception):
             raise answer
-        elif self._tree is not None and self._tree.done:
-            self.entries.end(self._tree, time.time(), self._took)
-            self._rest(self._interval)
         elif self._tree is not None:
-            self.entries.go_on(self._tree, self._took)
+            self._go_on(self._tree, time.time())
+
+    def _go_on(self, tree: Tree, now: float) -> None:
+        if self._is_outdated(tree.tally.began, now, self._spent.lasted) and not self._renewed:
+            self._rest(0.0)
+            self._renewed = True  # once: where every walk is held up for as long, one has to come to its end
+        elif tree.done:
+            self.entries.end(tree, now, self._spent)
+            self._rest(self._interval)
+        else:
+            self.entries.go_on(tree, self._spent)
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -131,4 +155,5 @@ class _Walks:
 
     def _rest(self, seconds: float) -> None:
         self.close()
+        self._renewed = False
         self._next = time.time() + seconds

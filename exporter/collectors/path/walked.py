@@ -20,7 +20,8 @@ SIZE = gauge(
 )
 SEEN = gauge(
     "runbook_path_seen_bytes",
-    f"Bytes of those of its files that could be seen: all, unless a walk was cut or folders are unreadable. {_OF_LAST}",
+    "Bytes of those of its files that could be seen: all, unless a walk was cut or folders are unreadable; absent "
+    f"where that leaves none. {_OF_LAST}",
     labels=OF,
     source=_WALK,
 )
@@ -57,13 +58,15 @@ NEWEST = gauge(
 )
 OLDER = gauge(
     "runbook_path_files_older_than",
-    f"Files that were not changed for longer than this, of those that could be seen. {_OF_LAST}",
+    "Files that were not changed for longer than this, of those that could be seen; absent where none were found, and "
+    f"a part could not be seen. {_OF_LAST}",
     labels=(*OF, "age"),
     source=_WALK,
 )
 UNREADABLE = gauge(
     "runbook_path_unreadable_directories",
-    "Folders that the last walk could not look into: above 0, what counts the whole is left out.",
+    "Folders, and places of a pattern, that the last walk could not look into: above 0, what counts the whole is left "
+    "out.",
     labels=OF,
     source=_WALK,
 )
@@ -86,13 +89,15 @@ DURATION = gauge(
 )
 LOG_SIZE = gauge(
     "runbook_path_log_size_bytes",
-    f"Size of the log, of several that of the largest; without the files rotated from it. {_OF_LAST}",
+    "Size of the log, of several that of the largest of those that could be seen; without the files rotated from it. "
+    f"{_OF_LAST}",
     labels=OF,
     source=_WALK,
 )
 ROTATED = gauge(
     "runbook_path_rotated_files",
-    f"Files rotated from the log, of several logs those of the one that has most. {_OF_LAST}",
+    "Files rotated from the log, of several logs those of the one that has most; absent where none were found, and a "
+    f"part could not be seen. {_OF_LAST}",
     labels=OF,
     source=_WALK,
 )
@@ -129,8 +134,8 @@ def walks(looks: Looks) -> Samples:
         yield from _sums(of, walked)
         yield from _parts(of, path, walked)
         if path.role == "log":
-            yield LOG_SIZE(walked["largest_log"], **of)
-            yield ROTATED(walked["rotated"] if walked["largest_log"] is not None else None, **of)
+            yield LOG_SIZE(_least(walked["largest_log"], walked), **of)
+            yield ROTATED(_least(walked["rotated"], walked) if walked["largest_log"] is not None else None, **of)
             yield UNROTATED(walked["unrotated"], **of)
         if path.copy:
             yield UNSYNCED(walked["unsynced"] if _compared(walked) else None, **of)
@@ -148,7 +153,7 @@ def walk_times(looks: Looks) -> Samples:
 
 @read
 def walks_failing(looks: Looks) -> Samples:
-    """No metrics: fails where a path is not walked, or was not for several intervals, and names it."""
+    """No metrics: fails where a path can be looked at, but is not walked, and names it."""
     said = [said for name in looks.paths for said in looks.not_walked(name)]
     if said:
         fixes = dict.fromkeys(trouble.fix for trouble in said if trouble.fix)
@@ -164,14 +169,19 @@ def _sums(of: Mapping[str, str], walked: Mapping[str, Any]) -> Samples:
 
 def _parts(of: Mapping[str, str], path: PathSettings, walked: Mapping[str, Any]) -> Samples:
     """Yield what is right of what was seen."""
-    yield SEEN(walked["size"], **of)
+    yield SEEN(_least(walked["size"], walked), **of)
     yield OLDEST(walked["oldest"], **of)
     yield NEWEST(walked["newest"], **of)
     yield UNREADABLE(walked["unreadable"], **of)
     yield CUT(walked["cut"], **of)
     yield DURATION(walked["took"], **of)
     for age, count in zip(path.all_ages, walked["older"], strict=True):
-        yield OLDER(count, **of, age=show_age(age))
+        yield OLDER(_least(count, walked), **of, age=show_age(age))
+
+
+def _least(count: int | None, walked: Mapping[str, Any]) -> int | None:
+    """Return what was counted of what was seen; none is not known to be none where a part was not."""
+    return count if count or walked["whole"] else None
 
 
 def _compared(walked: Mapping[str, Any]) -> bool:
