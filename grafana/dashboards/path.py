@@ -103,6 +103,15 @@ WATCHED: Final[list[Panel]] = [
         "Files in stores", "How many files each store has; none when it is missing.", "VectorStoreEmpty", legend=PATH,
         within=_IN, empty="no path has the role store",
     ),
+    signal(
+        "Places that are there", "Whether each file and folder is there.", "PathMissing", legend=PATH, within=_IN,
+        unit="none", states={"1": ("there", "green"), "0": ("missing", "red")},
+        empty="no path has a role that this is watched of",
+    ),
+    signal(
+        "Not seen", "Folders in each path that cannot be read, and walks cut short: what is not seen is in no figure.",
+        "PathNotWalkedWhole", legend=PATH, within=_IN, empty="nothing was walked yet",
+    ),
     lines(
         "Growth", "How fast the files of each path grow together, by the walks of the last hours.",
         (f"runbook:path_growth:bytes_per_second{_OF}", PATH), unit="binBps", empty="no path was walked for long enough",
