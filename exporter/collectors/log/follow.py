@@ -114,9 +114,7 @@ class Log:
         self._last: float | None = mine["last"] if mine else None
         self._looked: float | None = mine.get("looked") if mine else None
         self.is_current = False  # whether it was read to its end once, or for long enough
-        self._last_lines: dict[
-            Identity, tuple[bytes, float]
-        ] = {}  # since the last telling, with their times
+        self._last_lines: dict[Identity, tuple[bytes, float]] = {}  # since the last telling, with their times
         self._told: tuple[dict[str, Any], bool] | None = None
         self._told_at = 0.0
 
