@@ -27,7 +27,7 @@ _INTRODUCTION = """\
 
 The exporter runs without a configuration and then watches the host alone. What else it shall watch stands in one YAML
 file. `check` tries a file without starting anything, tells each mistake with its line, and prints all that would be in
-force. A reload with mistakes changes nothing.
+force. A reload with mistakes changes nothing; one with mistakes in the web configuration alone, nothing of that.
 
 ```yaml
 {example}```

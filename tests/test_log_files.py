@@ -118,14 +118,20 @@ def test_more_files_than_can_be_followed_are_said(tmp_path: Path) -> None:
 
 
 def test_what_is_followed_stays_so_when_more_files_come(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     with followed(of_files(tmp_path / "*.log")) as it:
+        # files come with lower numbers and higher ones, and with names before and behind
+        for number in range(MOST_FILES):
+            write(elsewhere / f"{'az'[number % 2]}{number}.log", 1)
         for number in range(MOST_FILES):
             write(tmp_path / f"m{number}.log", 1)
         it.settle()
         followed_before = set(it["files"])
+        for path in elsewhere.iterdir():
+            path.rename(tmp_path / path.name)
         for number in range(MOST_FILES):
-            write(tmp_path / f"a{number}.log", 1)
-            write(tmp_path / f"z{number}.log", 1)
+            write(tmp_path / f"a{number}.log" if number % 2 else tmp_path / f"z{number}.log", 1)
         assert set(it.settle()["files"]) == followed_before
         assert (it["lines"], it["losses"]) == (MOST_FILES, NOTHING_LOST)
 

@@ -33,7 +33,7 @@ LINES = counter("runbook_log_lines_total", "Lines read, in the background.", lab
 BYTES = counter("runbook_log_bytes_total", "Bytes read, in the background.", labels=_LABELS, source=_SOURCE)
 UNPARSED = counter(
     "runbook_log_unparsed_lines_total",
-    "Lines that are not in the format of the log: no object, no request, or text without a level.",
+    "Lines not in the format of the log: no object, no request, or text in which `level_pattern` finds nothing.",
     labels=_LABELS, source=_SOURCE,
 )  # fmt: skip
 CUT = counter(

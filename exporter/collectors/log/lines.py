@@ -146,10 +146,14 @@ class Lines:
         self._count_unparsed(rest)
 
     def _count_unparsed(self, lines: list[bytes]) -> None:
-        """Count lines without a level as messages of which nothing is known, unless they go on with another."""
+        """Count lines without a level as messages of which nothing is known, unless they go on with another.
+
+        They are not in the log's format only where a pattern says what that is: many logs have no levels at all.
+        """
         count = sum(1 for line in lines if not is_continuation(line))
         self._tally.levels["other"] += count
-        self._tally.counts["unparsed"] += count
+        if self._level is not None:
+            self._tally.counts["unparsed"] += count
 
     def _without_tracebacks(self, lines: list[bytes], place: int) -> tuple[list[bytes], int]:
         rest = []
