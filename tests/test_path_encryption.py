@@ -14,6 +14,7 @@ from exporter.collectors.path import encryption
 from exporter.collectors.path.encryption import encrypted
 from exporter.collectors.path.mounts import Mount, mount_of
 from tests.hang_fs import mounted, need_fuse
+from tests.onetarget import one
 from tests.walking import of, page, settings_of
 
 
@@ -142,6 +143,21 @@ def test_this_machine(tmp_path: Path) -> None:
     told = encrypted(str(tmp_path), "/sys")
     assert shown.get(of("it")("encrypted")) == (None if told is None else str(int(told)))
     assert of("memory")("encrypted") not in shown
+
+
+def test_nothing_is_said_of_a_place_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(encryption, "encrypted", lambda place, _: asked.append(place) or False)  # type: ignore[func-returns-value]
+    place = tmp_path / "place"
+    place.mkdir()
+    series = of("it")("encrypted")
+    with one("path", f"paths: {{it: {{path: {place}}}}}") as target:
+        assert target.page()[series] == "0"
+        place.rmdir()
+        assert series not in target.page()
+        place.mkdir()
+        assert target.page()[series] == "0"
+    assert asked == [str(place)]  # and what was found is remembered for a while
 
 
 def test_a_fuse_mount_is_not_known(tmp_path: Path) -> None:

@@ -50,6 +50,21 @@ def test_writable_on_the_page(top: Path) -> None:
     assert fix == "create the user, or correct `user`"
 
 
+def test_an_owner_who_is_not_there_is_said_also_while_the_place_is_missing(top: Path) -> None:
+    (top / "out").mkdir()
+    for place in ("out", "gone"):
+        settings = settings_of({"it": {"path": f"{top}/{place}", "owner": "nosuchuser"}, "fine": {"path": str(top)}})
+        shown = page(settings, {})
+        assert shown[of("it")("exists")] == str(int(place == "out"))
+        assert of("it")("wrong_owner_places") not in shown  # it is no stranger whose name is misspelt
+        with looking(settings) as looks:
+            assert list(present.places_seen.function(looks))
+            with pytest.raises(Trouble) as caught:
+                list(present.unanswered.function(looks))
+        assert str(caught.value) == f"{top}/{place}: there is no user nosuchuser here"
+        assert caught.value.fix == "create the user, or correct `owner`"
+
+
 def test_without_a_user_the_read_does_not_apply(top: Path) -> None:
     settings = settings_of({"it": {"path": str(top)}})
     assert said(settings, {}, "writable")[0] == "skipped: no path says which user must be able to write there"

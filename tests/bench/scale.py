@@ -40,6 +40,6 @@ QUICK: Final = Scale(
     big=((1_000, 20), (10_000, 5), (100_000, 3)),
     databases=2, tables=3, database_batches=2, database_batch=3, scrape_timeout=2.0,
     groups=((30, 3), (60, 3)), groups_batches=2,
-    burst_lines=20_000, walked_files=2_000, followed_lines=5_000, followed_times=1, access_lines=5_000,
+    burst_lines=20_000, walked_files=2_000, followed_lines=50_000, followed_times=1, access_lines=5_000,
     helped_batches=2, helped_batch=5,
 )  # fmt: skip
