@@ -210,7 +210,7 @@ def test_after_closing_nothing_is_begun() -> None:
 
 # An exporter in small: a state, a helper whose process is killed now and then, and what a page would show.
 _EXPORTER = """
-import os, signal, sys, threading, time
+import contextlib, os, signal, sys, threading, time
 from pathlib import Path
 from exporter.backoff import Backoff
 from exporter.helper import Helper
@@ -226,8 +226,9 @@ watch = lambda stop, ready: helper.work("tests.toils:Count", Place(sys.argv[2]),
 Watcher("t", watch, Backoff(0.001, 0.01)).start()
 print(ledger.entries().get("lines", 0), flush=True)
 for order in sys.stdin:
-    if order == "kill\\n" and helper.pid:
-        os.kill(helper.pid, signal.SIGKILL)
+    if order == "kill\\n" and (pid := helper.pid):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, signal.SIGKILL)
     print(ledger.entries().get("lines", 0), helper.pid or 0, flush=True)
 """
 
