@@ -1,9 +1,9 @@
 """The whole exporter, and its helper process, killed at random moments while a log is written and rotated."""
 
-import os
 import random
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -58,7 +58,8 @@ def counted(exporter: Exporter) -> dict[str, int]:
 def kill_helper(exporter: Exporter) -> int | None:
     children = psutil.Process(exporter.process.pid).children()
     for child in children:
-        os.kill(child.pid, signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            child.kill()
     return children[0].pid if children else None
 
 
