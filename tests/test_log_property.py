@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.collectors.log.follow import Follow
@@ -87,6 +87,10 @@ ACTIONS = ("write", "halves", "rename", "shift", "copy", "turn", "look", "settle
 STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(1, 40)), max_size=40)
 
 
+# renamed before its first line was read, and known to be renamed when the follower is killed
+UNREAD_AND_KILLED = [("write", 1), ("rename", 1), ("look", 1), ("kill", 1)]
+
+
 def act(writer: Writer, follower: Followed, action: str, count: int) -> None:
     simple: dict[str, Callable[[], object]] = {
         "rename": writer.rename, "shift": writer.shift, "copy": writer.copy_and_empty, "kill": follower.kill,
@@ -101,18 +105,26 @@ def act(writer: Writer, follower: Followed, action: str, count: int) -> None:
         simple[action]()
 
 
+def followed_through(steps: list[tuple[str, int]], folder: Path, pattern: str, writer: Writer) -> Followed:
+    """Return the follower after all steps, the last of which is to look at everything."""
+    follower = Followed(of_files(folder / pattern))
+    follower.settle()
+    for action, count in steps:
+        act(writer, follower, action, count)
+    follower.settle()
+    follower.kill()
+    writer.close()
+    return follower
+
+
 @settings(max_examples=300, deadline=None)
+@example(UNREAD_AND_KILLED, "app.log")
+@example(UNREAD_AND_KILLED[:-1], "app.log")
 @given(STEPS, st.sampled_from(["app.log", "app.log*"]))
 def test_each_line_is_counted_once_whatever_happens(steps: list[tuple[str, int]], pattern: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         writer = Writer(Path(folder))
-        follower = Followed(of_files(Path(folder) / pattern))
-        follower.settle()
-        for action, count in steps:
-            act(writer, follower, action, count)
-        follower.settle()
-        follower.kill()
-        writer.close()
+        follower = followed_through(steps, Path(folder), pattern, writer)
         assert (follower["lines"], follower["levels"]["error"]) == (writer.written, writer.errors)
         assert follower["unparsed"] == follower["lost_bytes"] == 0
 
@@ -121,6 +133,8 @@ ALIKE = ("write", "rename", "turn", "look", "settle", "kill")
 
 
 @settings(max_examples=100, deadline=None)
+@example(UNREAD_AND_KILLED, "app.log")
+@example(UNREAD_AND_KILLED[:-1], "app.log")
 @given(
     st.lists(st.tuples(st.sampled_from(ALIKE), st.integers(1, 40)), max_size=40),
     st.sampled_from(["app.log", "app.log*"]),
@@ -130,13 +144,7 @@ def test_lines_that_are_all_alike_are_counted_too_where_files_are_renamed(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         writer = Writer(Path(folder), alike=True)
-        follower = Followed(of_files(Path(folder) / pattern))
-        follower.settle()
-        for action, count in steps:
-            act(writer, follower, action, count)
-        follower.settle()
-        follower.kill()
-        writer.close()
+        follower = followed_through(steps, Path(folder), pattern, writer)
         assert (follower["lines"], follower["lost_bytes"]) == (writer.written, 0)
 
 

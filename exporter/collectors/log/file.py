@@ -87,8 +87,9 @@ class File:
         self.begun = True
 
     def look(self) -> os.stat_result:
-        """Return how the file stands now."""
+        """Return how the file stands now; what has changed is yet to be read."""
         stat = os.fstat(self.descriptor)
+        self.is_read = self.is_read and (stat.st_size, stat.st_mtime) == (self.seen, self.mtime)
         self.seen, self.mtime = stat.st_size, stat.st_mtime
         return stat
 

@@ -92,6 +92,8 @@ class Files:
         self.leftovers.forget_copies(there.keys())
         gone = [file for identity, file in self.live.items() if identity not in there]
         for file in gone:
+            with suppress(OSError):
+                file.look()  # what it got before it was renamed is sought after a kill, as it has not been read
             self.leftovers.take(self.live.pop(file.identity))
         for identity, file in self.live.items():
             file.path = there[identity]
