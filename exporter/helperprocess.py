@@ -38,7 +38,7 @@ class Work(threading.Thread):
     def __init__(self, channel: Channel, order: Mapping[str, Any]) -> None:
         super().__init__(name=f"toil {order['toil']} {order['begin']}", daemon=True)
         self._channel = channel
-        self._order: Mapping[str, Any] = order
+        self._order = order
         self._number: int = order["begin"]
         self.stop = threading.Event()
 
@@ -59,9 +59,7 @@ class Work(threading.Thread):
         make: type[Toil] = getattr(importlib.import_module(module), name)
         # from the exporter itself, over a channel that nobody else has
         settings = pickle.loads(b64decode(self._order["settings"]))  # noqa: S301
-        toil = make(settings, self._order["kept"])
-        self._order = {}  # the toil has what it needs
-        return toil
+        return make(settings, self._order["kept"])
 
     def _tell(self, changes: Changes) -> None:
         if changes:

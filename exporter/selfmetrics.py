@@ -19,6 +19,7 @@ from exporter.helper import Helper
 from exporter.metric import Sample, Samples, counter, gauge, info
 from exporter.snapshot import Snapshot, Status
 from exporter.state import State
+from exporter.usage import usage_of
 
 TARGET_UP = gauge(
     "runbook_target_up",
@@ -110,8 +111,8 @@ STATE_WRITABLE = gauge(
     "runbook_exporter_state_writable", "1 where what must outlive a restart is on disk.", source="the state file"
 )
 PROCESS_CPU = counter("process_cpu_seconds_total", "User and system CPU time spent.", source="getrusage")
-PROCESS_RESIDENT = gauge("process_resident_memory_bytes", "Resident memory.", source="/proc/self/statm or psutil")
-PROCESS_VIRTUAL = gauge("process_virtual_memory_bytes", "Virtual memory.", source="/proc/self/statm or psutil")
+PROCESS_RESIDENT = gauge("process_resident_memory_bytes", "Resident memory.", source="/proc/self/stat or psutil")
+PROCESS_VIRTUAL = gauge("process_virtual_memory_bytes", "Virtual memory.", source="/proc/self/stat or psutil")
 PROCESS_START = gauge("process_start_time_seconds", "When the process began, in Unix seconds.", source="the exporter")
 PROCESS_OPEN_FDS = gauge("process_open_fds", "Open file descriptors.", source="/proc/self/fd")
 PROCESS_MAX_FDS = gauge("process_max_fds", "Limit of open file descriptors.", source="getrlimit")
@@ -217,9 +218,10 @@ class Exporter(Collector[None]):
         yield PROCESS_CPU(time.process_time())
         yield PROCESS_START(_STARTED)
         yield PROCESS_THREADS(threading.active_count())
-        resident, virtual = _memory()
-        yield PROCESS_RESIDENT(resident)
-        yield PROCESS_VIRTUAL(virtual)
+        usage = usage_of(os.getpid())
+        if usage is not None:
+            yield PROCESS_RESIDENT(usage.resident)
+            yield PROCESS_VIRTUAL(usage.virtual)
 
     @read
     def descriptors(self, _: None) -> Samples:
@@ -243,15 +245,3 @@ class Exporter(Collector[None]):
         if usage is not None:
             yield HELPER_CPU(usage.cpu)
             yield HELPER_RESIDENT(usage.resident)
-
-
-def _memory() -> tuple[int, int]:
-    if sys.platform != "linux":
-        import psutil
-
-        memory = psutil.Process().memory_info()
-        return memory.rss, memory.vms
-    with open("/proc/self/statm", encoding="ascii") as file:
-        virtual, resident = file.read().split()[:2]
-    page = os.sysconf("SC_PAGE_SIZE")
-    return int(resident) * page, int(virtual) * page

@@ -1,4 +1,4 @@
-"""What another process costs, without a library where /proc tells it."""
+"""What a process costs, without a library where /proc tells it."""
 
 import os
 import sys
@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 
 class Usage(NamedTuple):
-    """Seconds of CPU, user and system, and bytes of resident memory."""
+    """Seconds of CPU, user and system, and bytes of resident and of virtual memory."""
 
     cpu: float
     resident: int
+    virtual: int
 
 
 def usage_of(pid: int) -> Usage | None:
@@ -22,7 +23,7 @@ def usage_of(pid: int) -> Usage | None:
     except OSError:
         return None
     ticks = int(fields[11]) + int(fields[12])
-    return Usage(ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE"))
+    return Usage(ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE"), int(fields[20]))
 
 
 def _by_psutil(pid: int) -> Usage | None:
@@ -30,7 +31,7 @@ def _by_psutil(pid: int) -> Usage | None:
 
     try:
         process = psutil.Process(pid)
-        times = process.cpu_times()
-        return Usage(times.user + times.system, process.memory_info().rss)
+        times, memory = process.cpu_times(), process.memory_info()
+        return Usage(times.user + times.system, memory.rss, memory.vms)
     except psutil.Error:
         return None

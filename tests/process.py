@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import requests
@@ -117,6 +117,16 @@ def running(
             yield exporter
         finally:
             process.kill()
+
+
+@contextmanager
+def crowd(exporter: Exporter, size: int, say: bytes = b"") -> Iterator[list[socket.socket]]:
+    """Connect that often, say something, and keep silent."""
+    with ExitStack() as open_ones:
+        peers = [open_ones.enter_context(exporter.connect()) for _ in range(size)]
+        for peer in peers:
+            peer.sendall(say)
+        yield peers
 
 
 class Prometheus:

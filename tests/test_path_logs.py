@@ -11,8 +11,7 @@ import pytest
 
 from exporter.collectors.path.rotation import groups
 from tests.commands import needs
-from tests.support import until
-from tests.walking import Entries, of, page, seen, settings_of, walking
+from tests.walking import Entries, of, seen, unrotated_since
 
 LOG = of("log", "log")
 DAY = 86_400.0
@@ -116,46 +115,36 @@ def test_a_folder_without_a_log_has_no_size_of_one(tmp_path: Path) -> None:
 # ---- since when
 
 
-def since(folder: Path, entries: Entries) -> float | None:
-    """Walk once more; return since when the log was not rotated."""
-    settings = settings_of({"log": {"path": f"{folder}/app.log", "role": "log", "rotate_interval": "1d"}})
-    before = 0.0
-    if "walked log" in entries:
-        before = entries["walked log"]["ended"] = entries["walked log"]["ended"] - 3600
-    with walking(settings, entries) as work:
-        until(lambda: work.entries.get("walked log", {}).get("ended", 0.0) > before)
-    found = page(settings, entries).get(LOG("log_unrotated_since_timestamp_seconds"))
-    return None if found is None else float(found)
-
-
 def test_since_when_by_what_was_rotated_before_the_first_look(tmp_path: Path) -> None:
     (tmp_path / "app.log").write_text("line\n")
     (tmp_path / "app.log.1").write_text("older\n")
     (tmp_path / "app.log.2").write_text("oldest\n")
     os.utime(tmp_path / "app.log.1", (time.time() - 3 * DAY,) * 2)  # a log in which little is written
-    assert since(tmp_path, {}) == max((tmp_path / f"app.log.{number}").stat().st_ctime for number in (1, 2))
+    assert unrotated_since(f"{tmp_path}/app.log", {}) == max(
+        (tmp_path / f"app.log.{number}").stat().st_ctime for number in (1, 2)
+    )
 
 
 def test_since_when_by_the_walks(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     entries: Entries = {}
     log.touch()
-    assert since(tmp_path, entries) is None  # nothing stands in it
+    assert unrotated_since(f"{tmp_path}/app.log", entries) is None  # nothing stands in it
     log.write_text("first\n")
-    first = since(tmp_path, entries)
+    first = unrotated_since(f"{tmp_path}/app.log", entries)
     assert first is not None
     assert abs(first - time.time()) < 10
     with log.open("a") as file:
         file.write("second\n")
-    assert since(tmp_path, entries) == first
+    assert unrotated_since(f"{tmp_path}/app.log", entries) == first
     log.rename(tmp_path / "app.log.1")
     log.write_text("third\n")
-    renamed = since(tmp_path, entries)
+    renamed = unrotated_since(f"{tmp_path}/app.log", entries)
     assert renamed is not None
     assert renamed > first
     log.write_text("4\n")  # the same file, copied and cut
-    cut = since(tmp_path, entries)
+    cut = unrotated_since(f"{tmp_path}/app.log", entries)
     assert cut is not None
     assert cut > renamed
     log.write_text("")
-    assert since(tmp_path, entries) is None
+    assert unrotated_since(f"{tmp_path}/app.log", entries) is None

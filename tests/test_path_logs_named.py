@@ -8,8 +8,7 @@ import pytest
 
 from exporter.collectors.path import rotation
 from exporter.collectors.path.rotation import groups
-from tests.support import until
-from tests.walking import Entries, of, page, seen, settings_of, walked, walking
+from tests.walking import Entries, of, page, seen, settings_of, unrotated_since, walked
 
 LOG = of("log", "log")
 DAY = 86_400.0
@@ -60,18 +59,6 @@ def test_a_log_that_is_gone_leaves_no_log(tmp_path: Path) -> None:
     assert not [series for series in shown if "log_size" in series or "rotated_files" in series or "unrot" in series]
 
 
-def since(folder: Path, entries: Entries, pattern: str = "") -> float | None:
-    """Walk once more; return since when the log was not rotated."""
-    settings = settings_of({"log": {"path": f"{folder}{pattern}", "role": "log", "rotate_interval": "1d"}})
-    before = 0.0
-    if "walked log" in entries:
-        before = entries["walked log"]["ended"] = entries["walked log"]["ended"] - 3600
-    with walking(settings, entries) as work:
-        until(lambda: work.entries.get("walked log", {}).get("ended", 0.0) > before)
-    found = page(settings, entries).get(LOG("log_unrotated_since_timestamp_seconds"))
-    return None if found is None else float(found)
-
-
 @pytest.mark.parametrize("pattern", ["", "/app-*.log"])
 def test_a_log_with_a_new_name_each_day_is_rotated_each_day(tmp_path: Path, pattern: str) -> None:
     entries: Entries = {}
@@ -79,13 +66,13 @@ def test_a_log_with_a_new_name_each_day_is_rotated_each_day(tmp_path: Path, patt
     write(tmp_path, "app-2026-11-20.log", age=3 * DAY)
     for day in DAYS:
         write(tmp_path, day)
-        found = since(tmp_path, entries, pattern)
+        found = unrotated_since(f"{tmp_path}{pattern}", entries)
         assert found is not None
         assert found > last
         last = time.time()
     assert entries["walked log"]["rotated"] == 3
     write(tmp_path, DAYS[0])  # a line that comes late is nothing new
-    again = since(tmp_path, entries, pattern)
+    again = unrotated_since(f"{tmp_path}{pattern}", entries)
     assert again is not None
     assert again < last
 
@@ -93,12 +80,12 @@ def test_a_log_with_a_new_name_each_day_is_rotated_each_day(tmp_path: Path, patt
 def test_a_dated_log_that_nobody_writes_to_any_more_is_not_overdue(tmp_path: Path) -> None:
     entries: Entries = {}
     write(tmp_path, *DAYS, age=1.1 * DAY)
-    assert since(tmp_path, entries) is None
+    assert unrotated_since(str(tmp_path), entries) is None
     write(tmp_path, DAYS[2], age=0.9 * DAY)  # the program had only been quiet
-    first = since(tmp_path, entries)
+    first = unrotated_since(str(tmp_path), entries)
     assert first is not None
     write(tmp_path, DAYS[2], size=20)
-    assert since(tmp_path, entries) == first
+    assert unrotated_since(str(tmp_path), entries) == first
 
 
 def test_a_link_is_the_log_that_it_leads_to(tmp_path: Path) -> None:

@@ -7,12 +7,11 @@ import socket
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.process import Exporter, running
+from tests.process import Exporter, crowd, running
 from tests.support import until
 
 CROWD = 500
@@ -25,16 +24,6 @@ ALIVE = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n"
 def exporter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
     with running(tmp_path_factory.mktemp("server"), "targets: {alpha: {collector: fake}}") as exporter:
         yield exporter
-
-
-@contextmanager
-def crowd(exporter: Exporter, size: int, say: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Connect that often, say something, and keep silent."""
-    with ExitStack() as open_ones:
-        peers = [open_ones.enter_context(exporter.connect()) for _ in range(size)]
-        for peer in peers:
-            peer.sendall(say)
-        yield peers
 
 
 def is_closed(peer: socket.socket) -> bool:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.process import crowd
 from tests.support import until
-from tests.test_web_tls import ALIVE, client_hello, crowd
+from tests.test_web_tls import ALIVE, client_hello
 from tests.web import MUTUAL, TLS, ask, authority, client_pair, context, exchange, secured, tls_connection, write_pair
 
 QUICK = {"PLUG": "exporter.gate:_LOOK_SECONDS=0.05"}

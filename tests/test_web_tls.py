@@ -6,15 +6,13 @@ import ssl
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 
 from exporter import webconfig
-from tests.process import Exporter
+from tests.process import Exporter, crowd
 from tests.support import until
 from tests.test_web_users import greeted
 from tests.web import MUTUAL, TLS, ask, client_pair, context, exchange, secured, tls_connection, write_pair
@@ -32,15 +30,6 @@ def client_hello() -> bytes:
     with pytest.raises(ssl.SSLWantReadError):
         client.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1").do_handshake()
     return outgoing.read()
-
-
-@contextmanager
-def crowd(exporter: Exporter, size: int, say: bytes = b"") -> Iterator[list[socket.socket]]:
-    with ExitStack() as open_ones:
-        peers = [open_ones.enter_context(exporter.connect()) for _ in range(size)]
-        for peer in peers:
-            peer.sendall(say)
-        yield peers
 
 
 def median_scrape(folder: Path, exporter: Exporter, times: int = 15) -> float:

@@ -115,6 +115,18 @@ def looking(settings: PathsSettings, entries: Entries | None = None, timeout: fl
         patience.close()
 
 
+def unrotated_since(log: str, entries: Entries) -> float | None:
+    """Walk once more over a log that is rotated daily; return since when it was not."""
+    settings = settings_of({"log": {"path": log, "role": "log", "rotate_interval": "1d"}})
+    before = 0.0
+    if "walked log" in entries:
+        before = entries["walked log"]["ended"] = entries["walked log"]["ended"] - 3600
+    with walking(settings, entries) as work:
+        until(lambda: work.entries.get("walked log", {}).get("ended", 0.0) > before)
+    found = page(settings, entries).get(of("log", "log")("log_unrotated_since_timestamp_seconds"))
+    return None if found is None else float(found)
+
+
 def page(settings: PathsSettings, entries: Entries) -> dict[str, str]:
     """Return the values of a page by series, without those of reads that fail."""
     with looking(settings, entries) as looks:
