@@ -28,7 +28,10 @@ READY_MADE: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "oom": r"(?i)\bout of memory\b|\boom.?kill(?:ed|er)?\b|\bcannot allocate memory\b"
             r"|\bMemoryError\b|\bJavaScript heap out of memory\b"
         },
-        "locked": {"locked": r"(?i)\bcould not set lock\b|\bdatabase is locked\b|\bconflicting lock is held\b"},
+        "locked": {
+            "duckdb_locked": r"(?i)\bcould not set lock\b|\bconflicting lock is held\b",
+            "sqlite_locked": r"(?i)\bdatabase(?: table)? is locked\b",
+        },
         "attacks": {
             "xss": r"(?i)(?:<|%3c|\\u003c)/?(?:script|iframe|svg|object|embed)\b|\bjavascript(?::|%3a)"
             r"|\bon(?:error|load|mouseover|focus)(?:=|%3d)|\bdocument\.cookie\b",
