@@ -1,8 +1,9 @@
-"""JSON values to what a sample holds: numbers, and the texts of labels."""
+"""Values of JSON and of databases to what a sample holds: numbers, and the texts of labels."""
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from datetime import time as clock_time
 from typing import Any, Final
 
 from exporter.mapping import Convert
@@ -18,7 +19,10 @@ def number_of(value: Any, convert: Convert, scale: float) -> int | float | None:
     """Return the number in a value, None where it is not known; ValueError says what was expected."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    number = _plain(value, convert) if convert in ("number", "text") else _time(value, convert)
+    if isinstance(value, date) or convert not in ("number", "text"):
+        number = _time(value, convert)
+    else:
+        number = _plain(value, convert)
     if number is None or math.isnan(number):
         return None
     scaled = number if scale == 1 else number * scale
@@ -54,20 +58,26 @@ def _float(value: int | float | str) -> float:
 
 
 def _time(value: Any, convert: Convert) -> float | None:
-    if not isinstance(value, str):
-        raise ValueError("a time as text, such as 2026-11-25T10:00:00Z; a number needs only `scale`")
-    try:
-        time = datetime.fromisoformat(value.strip())
-    except ValueError:
-        raise ValueError("a time such as 2026-11-25T10:00:00Z") from None
+    time = _moment(value)
     if time.year == 1:  # what Go writes for never
         return None
-    if time.tzinfo is None and convert == "time":
+    if time.tzinfo is None and convert not in ("time_utc", "time_local"):
         raise ValueError("a time zone in it, or `convert: time_utc` or `time_local`")
     try:
         return (time.replace(tzinfo=UTC) if time.tzinfo is None and convert == "time_utc" else time).timestamp()
     except (OverflowError, OSError):
         raise ValueError("a time that this machine can tell") from None
+
+
+def _moment(value: Any) -> datetime:
+    if isinstance(value, date):
+        return value if isinstance(value, datetime) else datetime.combine(value, clock_time.min)
+    if not isinstance(value, str):
+        raise ValueError("a time as text, such as 2026-11-25T10:00:00Z; a number needs only `scale`")
+    try:
+        return datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("a time such as 2026-11-25T10:00:00Z") from None
 
 
 def label_of(value: Any) -> str:
