@@ -10,7 +10,8 @@ import pytest
 
 from exporter import config
 from exporter.collector import Trouble
-from exporter.collectors.postgres import conninfo, indexes, statements, tables, visits
+from exporter.collectors._libpq import conninfo
+from exporter.collectors.postgres import indexes, statements, tables, visits
 from exporter.collectors.postgres.connection import Server
 from exporter.config import ConfigError
 from exporter.secret import SecretURL

@@ -1,14 +1,14 @@
 """PostgreSQL servers, under postgres_exporter's names, from version 13 on."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from exporter.collector import Collector, Context, Read
+from exporter.collectors._libpq import address_problems, conninfo
 from exporter.collectors.postgres import (
     activity,
     archiver,
@@ -38,12 +38,6 @@ LAST_SCRAPE_ERROR = gauge(
 )
 
 
-# As libpq's documentation has it: hosts with ports, or keyword = value with quotes around a value with spaces.
-_HOST: Final = r"(\[[^\]]*\]|[^:,]*)(:\d*)?"
-_HOSTS: Final = re.compile(f"{_HOST}(,{_HOST})*")
-_KEYWORDS: Final = re.compile(r"\s*(\w+\s*=\s*('([^'\\]|\\.)*'|([^\s'\\]|\\.)*)\s*)*")
-
-
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
     """Which server, which of its databases, and how much of them."""
@@ -65,16 +59,7 @@ class PostgresSettings:
 
     def check(self) -> Problems:
         """Find a password that would end the address too early: what follows would be taken for the host, and shown."""
-        scheme, separator, rest = (conninfo(self.url) or "").partition("://")
-        if not separator:
-            if not _KEYWORDS.fullmatch(scheme):
-                yield "url", "is not understood; expected host=... user=..., values with spaces in single quotes"
-            return
-        authority = re.split("[/?]", rest)[0]
-        if rest.count("@") > 1 or rest.count("@") != authority.count("@"):
-            yield "url", "has an `@`, `/` or `?` inside its password; expected them as %40, %2F and %3F"
-        elif scheme not in ("postgresql", "postgres") or not _HOSTS.fullmatch(authority.rpartition("@")[2]):
-            yield "url", "is no address of PostgreSQL; expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        yield from (("url", problem) for problem in address_problems(self.url))
 
 
 class Postgres(Collector[Session]):
@@ -122,12 +107,6 @@ class Postgres(Collector[Session]):
 
     def close(self) -> None:
         self._server.close()
-
-
-def conninfo(url: SecretURL | None) -> str:
-    """Return what libpq is told; the driver that SQLAlchemy's addresses name is left out."""
-    text = url.reveal() if url is not None else ""
-    return re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", text)
 
 
 def _limited(read: Read, top: int) -> Read:

@@ -4,6 +4,7 @@ import re
 from typing import Any, Final
 
 from exporter.collector import NotApplicable, Trouble
+from exporter.collectors._libpq import said
 
 # by SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _FIXES: Final = {
@@ -23,10 +24,9 @@ _ABSENT: Final = frozenset({"0A000"})
 def explained(error: Any, role: str = "") -> Trouble:
     """Return a psycopg.Error as a Trouble: the server's own words, and the remedy where one is known."""
     state = error.sqlstate or _state_in(str(error))
-    reason = (error.diag.message_primary or str(error)).strip().splitlines()[0] if str(error) else type(error).__name__
     fix = _FIXES.get(state, "").format(role=_quoted(role or _role(error)))
     kind = NotApplicable if state in _ABSENT else Trouble
-    return kind(_plain(reason), fix)
+    return kind(said(error), fix)
 
 
 def _role(error: Any) -> str:
@@ -39,11 +39,6 @@ def _role(error: Any) -> str:
 def _quoted(role: str) -> str:
     """Return the role as SQL writes it."""
     return role if re.fullmatch(r"[a-z_][a-z0-9_]*|the role", role) else '"' + role.replace('"', '""') + '"'
-
-
-def _plain(reason: str) -> str:
-    """Return the reason of a failed connection without libpq's preamble, which names the address at length."""
-    return reason.rpartition("FATAL:  ")[2] or reason
 
 
 # Failures to connect carry no SQLSTATE in libpq, only the server's text.
