@@ -25,7 +25,11 @@ BACKGROUND_TIMEOUT: Final = 60.0
 MAX_AGE: Final = keys(TargetSettings, configdoc.NOT_KEYS)["max_age"].default
 SECTIONS: Final = {"web": WebSettings, "log": LogSettings, "storage": StorageSettings}
 
-_POSTGRES = re.compile(r"postgres(ql)?(\+\w+)?://")
+# What applications keep in their environment: the variable, what its address begins with, and the collector for it.
+_IN_ENVIRONMENT: Final = (
+    ("DATABASE_URL", re.compile(r"postgres(ql)?(\+\w+)?://"), "postgres"),
+    ("REDIS_URL", re.compile(r"(rediss?|unix)://"), "redis"),
+)
 _TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _TAKEN_NAMES = ("host", "exporter")
 _NOTHING = Map({}, 1)
@@ -67,10 +71,13 @@ def load(path: str | None) -> Config:
 
 
 def unconfigured(environ: Mapping[str, str]) -> bytes | None:
-    """Return the configuration of who gives none: the database that the application's own DATABASE_URL names."""
-    if not _POSTGRES.match(environ.get("DATABASE_URL", "")):
-        return None  # not given, or a database of another kind
-    return b"targets: {postgres: {collector: postgres, url: '${DATABASE_URL}'}}"
+    """Return the configuration of who gives none: the stores that the application's own environment names."""
+    found = [
+        f"  {kind}: {{collector: {kind}, url: '${{{name}}}'}}\n"
+        for name, address, kind in _IN_ENVIRONMENT
+        if address.match(environ.get(name, ""))  # else it is not given, or a database of another kind
+    ]
+    return f"targets:\n{''.join(found)}".encode() if found else None
 
 
 def content_of(path: str) -> bytes:

@@ -25,6 +25,8 @@ GOOD = Path(__file__).parent / "fixtures" / "config" / "good.yml"
 ENVIRON = {
     "DB_PASSWORD": "pw-from-env",
     "TOKEN": "token-from-env",
+    "REDIS_PASSWORD": "redis-pw-from-env",
+    "FIGURES_PASSWORD": "figures-pw-from-env",
     "EMPTY": "",
     "BYTES": "\udcff",
     "PORT": "99",
@@ -440,7 +442,21 @@ def test_without_a_file_the_database_of_the_environment_is_watched(url: str) -> 
     assert "pa55" not in config.redacted(got)
 
 
-@pytest.mark.parametrize("environ", [{}, {"DATABASE_URL": ""}, {"DATABASE_URL": "sqlite:///x.db"}])
+@pytest.mark.parametrize("url", ["redis://:pa55-of-the-url@h:6380/1", "rediss://u:pa55-of-the-url@h"])
+def test_without_a_file_the_redis_of_the_environment_is_watched_beside_the_database(url: str) -> None:
+    environ = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": url}
+    got = config.read(config.unconfigured(environ), "the environment", config.INSTALLED, environ)
+    assert [target.name for target in got.targets] == ["postgres", "redis"]
+    assert got.targets[1].settings.url.reveal() == url
+    assert "pa55" not in config.redacted(got)
+
+
+NONE_OF_OURS: list[dict[str, str]] = [
+    {}, {"DATABASE_URL": ""}, {"DATABASE_URL": "sqlite:///x.db", "REDIS_URL": "memcached://h"}
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("environ", NONE_OF_OURS)
 def test_without_a_file_and_without_such_a_database_there_is_the_host_alone(environ: dict[str, str]) -> None:
     assert config.unconfigured(environ) is None
 
