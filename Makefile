@@ -13,6 +13,8 @@ run: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	.ci/packages
 	.ci/postgres
+	.ci/redis
+	.ci/duckdb
 	$(MAKE) --no-print-directory lint types rules unit
 
 lint: $(VENV)/dev.stamp
@@ -39,6 +41,8 @@ generate: $(VENV)/dev.stamp
 bench: $(VENV)/dev.stamp
 	.ci/packages
 	.ci/postgres
+	.ci/redis
+	.ci/duckdb
 	$(BIN)/python -m tests.bench $(ARGS)
 
 clean:

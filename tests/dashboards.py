@@ -1,5 +1,6 @@
 """The dashboards as they lie in grafana/: their panels, and everything that they ask of Prometheus."""
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -71,6 +72,7 @@ def substituted(expr: str, rate_interval: str = "1m") -> str:
     return ready
 
 
+@functools.cache
 def _chosen() -> dict[str, str]:
     """Return what `All` stands for in each variable of any dashboard."""
     return {

@@ -135,6 +135,13 @@ DAMAGED = {"alertname": "PostgreSQLChecksumFailure", "severity": "critical", "pr
 CPU = {"alertname": "HighCPUUsage", "severity": "warning", "priority": "P2"}
 OVERDUE = {"alertname": "IncidentResponseOverdue"}
 ENDPOINT = {"alertname": "AnyPriority"}
+
+
+def named(alert: str) -> dict[str, str]:
+    """Return the labels of an alert that no other inhibits by its severity."""
+    return {"alertname": alert, "severity": "critical"}
+
+
 CRITICAL, WARNING, INFO = ({"severity": severity} for severity in ("critical", "warning", "info"))
 
 
@@ -153,6 +160,17 @@ CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
      [DOWN | SHOP, CONNECTIONS | CRM, FAILING | CRM, DAMAGED | SHOP, CPU | HERE], []),
     ("it explains nothing on another machine",
      [DOWN | SHOP, CONNECTIONS | THERE | {"target": "shop-db"}], []),
+    *((f"{store} that is down explains what is said of it",
+       [named(f"{store}Down") | SHOP],
+       [*(named(other) | SHOP for other in others), FAILING | SHOP | {"collector": store.lower()}])
+      for store, others in (("PgBouncer", ("ConnectionPoolWaiting", "PgBouncerClientsHigh")),
+                            ("Redis", ("RedisMemoryHigh", "CacheHitRateLow")), ("MongoDB", ("MongoDBNoPrimary",)),
+                            ("DuckDB", ("DuckDBLocked", "DuckDBIntegrityNotChecked")), ("SQLite", ("SQLiteLocked",)))),
+    ("a file that is gone does not explain that it was damaged",
+     [named("SQLiteDown") | SHOP, named("SQLiteIntegrityFailed") | SHOP,
+      named("DuckDBDown") | CRM, named("DatabaseIntegrityFailed") | CRM], []),
+    ("growth beyond what is usual is growth beyond the target",
+     [named("DuckDBGrowthHigh") | SHOP], [named("DuckDBGrowthOverTarget") | SHOP]),
     ("what cannot be scraped says nothing",
      [AWAY | HERE], [CONNECTIONS | SHOP, CPU | HERE, DOWN | SHOP]),
     ("other machines still do", [AWAY | HERE, CPU | THERE], []),
@@ -211,5 +229,7 @@ def test_every_label_in_equal_is_on_both_sides() -> None:
     for rule in CONFIG["inhibit_rules"]:
         assert {"job", "instance"} <= set(rule["equal"]) <= {"alertname", "job", "instance", "target"}
         names = [matcher for side in ("source_matchers", "target_matchers") for matcher in rule[side]]
-        of_targets = all(re.search("PostgreSQL|severity|Incident", name) for name in names)
+        of_targets = all(
+            re.search("PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|severity|Incident", name) for name in names
+        )
         assert ("target" in rule["equal"]) == of_targets

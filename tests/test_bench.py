@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.bench import stores
 from tests.bench.follow import MTAIL
-from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, ROOT
+from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, REDIS_EXPORTER, ROOT
 from tests.bench.table import Goal
 
 # a quick run takes less than a minute, and more where much else runs
@@ -73,6 +74,16 @@ def test_process_groups_are_measured(run: tuple[str, dict[str, Any]]) -> None:
         assert all(side["series"] > 10 and side["cpu_ms"] > 0 for side in sides.values())
 
 
+def test_each_data_store_that_is_here_is_measured(run: tuple[str, dict[str, Any]]) -> None:
+    report, figures = run
+    assert figures["stores"].keys() == {kind for kind, is_here in stores.HERE.items() if is_here()}
+    for kind, sides in figures["stores"].items():
+        assert sides.keys() == {"ours", "theirs"} if kind == "redis" and REDIS_EXPORTER else {"ours"}
+        assert all(side["series"] > 5 and side["cpu_ms"] > 0 for side in sides.values())
+        assert 0 < sides["ours"]["p50_ms"] <= sides["ours"]["p99_ms"]
+        assert f"| **exporter, {kind}**: " in report
+
+
 def test_the_helper_is_measured_while_a_log_bursts_and_a_tree_is_walked(run: tuple[str, dict[str, Any]]) -> None:
     _, figures = run
     for work in (figures["burst"], figures["walk"]):
@@ -89,7 +100,7 @@ def test_the_helper_is_measured_while_a_log_bursts_and_a_tree_is_walked(run: tup
 
 def test_the_report_shows_each_goal_and_whether_it_is_met(run: tuple[str, dict[str, Any]]) -> None:
     report, figures = run
-    assert len(figures["goals"]) == 15
+    assert len(figures["goals"]) == 17
     for goal in figures["goals"]:
         row = next(line for line in report.splitlines() if line.startswith(f"| {goal['name']} |"))
         assert row.endswith({True: "| met |", False: "| MISSED |", None: "| - |"}[goal["met"]])

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,9 +15,13 @@ from tests.accesslogs import nginx
 from tests.alerting import Way, whole_way
 from tests.graphics import Driver
 from tests.incidents import Server, alertmanager
+from tests.livestores import stores
 from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
 from tests.process import free_port
 from tests.support import until
+
+# Everything that is watched has to start, and some of it is read once a minute.
+pytestmark = pytest.mark.timeout(300)
 
 # What gives nothing where all is well, or on a machine like this one: a part of the query, and why.
 EMPTY: dict[str, str] = {
@@ -29,6 +33,12 @@ EMPTY: dict[str, str] = {
     "runbook:log_errors_surge": "there only where there are more errors than on other days, which takes days",
     "runbook:log_errors_usual": "what is usual is known from the second day on",
     "runbook:path_until_full": "there only where little room is left, and less by the hour",
+    "runbook:app_": "a day is judged once half of one is known",
+    "runbook:sqlite_wal:ratio": "there only where a log is beyond a hundred megabytes",
+    "runbook:sqlite_freelist:ratio": "there only where more than a hundred megabytes are free",
+    "runbook:duckdb_growth": "how large it was a week ago is not known there",
+    "runbook:duckdb_unlocked_writers": "not told where some processes may not be looked at, as process 1 there",
+    "runbook:duckdb_replaced_file_processes": "not told where some processes may not be looked at, as process 1 there",
     'timestamp_seconds{job=~".+", instance=~".+", target=~".+"} * 1000 and': "no read that once worked fails there",
 }
 
@@ -78,6 +88,7 @@ def _log(path: Path, stop: threading.Event) -> None:
         while not stop.wait(0.2):
             for text in ("INFO import started", "ERROR import failed", "INFO import started", "INFO import done",
                          "ERROR SCRAPE_001 no names", "WARNING failed login for root", "CRITICAL out of memory",
+                         'ERROR IO Error: Could not set lock on file "app.duckdb"',
                          "INFO GET /?q=<script>alert(1)</script>"):  # fmt: skip
                 file.write(f"{datetime.now(UTC).isoformat()} {text}\n")
 
@@ -110,9 +121,11 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
         standby_of(primary) as standby,
         alertmanager(tmp_path_factory.mktemp("alerts"), "--cluster.listen-address=127.0.0.1:0") as alerts,
         nginx(web) as site,
+        ExitStack() as more,
     ):
         _fire(alerts)
         _prepare(primary)
+        further = more.enter_context(stores(tmp_path_factory.mktemp("stores"), primary))
         url = monitor(primary)
         until(lambda: standby.sql("SELECT 1 FROM pg_roles WHERE rolname = 'monitor'"), 20)
         primary.sql("SELECT pg_switch_wal()")
@@ -161,6 +174,7 @@ targets:
       video: {{command: ['false'], role: pipeline_test}}
     prerequisites: {{python: {{}}, tool: {{command: [no-such-program]}}}}
   graphics: {{collector: gpu, command: [{driver.path}], timeout: 1s, interval: 2s, max_age: 1s}}
+{further.strip(chr(10))}
 """
         journal, place = tree / "journal.log", tmp_path_factory.mktemp("way")
         with busy(primary, journal), busy_site(site), whole_way(place, config) as running:

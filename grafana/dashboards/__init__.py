@@ -2,10 +2,30 @@
 
 from typing import Final
 
-from grafana.dashboards import alertmanager, command, exporter, gpu, host, http, log, path, postgres, process
+from grafana.dashboards import (
+    alertmanager,
+    app,
+    command,
+    duckdb,
+    exporter,
+    gpu,
+    host,
+    http,
+    log,
+    mongodb,
+    path,
+    pgbouncer,
+    postgres,
+    process,
+    redis,
+    sqlite,
+)
 from grafana.declare import Dashboard
 
 ALL: Final[tuple[Dashboard, ...]] = (
-    host.DASHBOARD, process.DASHBOARD, http.DASHBOARD, postgres.DASHBOARD, log.DASHBOARD, path.DASHBOARD,
-    command.DASHBOARD, gpu.DASHBOARD, alertmanager.DASHBOARD, exporter.DASHBOARD,
+    host.DASHBOARD, process.DASHBOARD, http.DASHBOARD, postgres.DASHBOARD, pgbouncer.DASHBOARD, redis.DASHBOARD,
+    duckdb.DASHBOARD,
+    sqlite.DASHBOARD, mongodb.DASHBOARD,
+    log.DASHBOARD, path.DASHBOARD, command.DASHBOARD, app.DASHBOARD, gpu.DASHBOARD, alertmanager.DASHBOARD,
+    exporter.DASHBOARD,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the report says of PostgreSQL and of process groups."""
+"""What the report says of PostgreSQL, of process groups and of data stores."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -27,6 +27,10 @@ def goals(results: Results) -> list[Goal]:
         Goal("a page while PostgreSQL hangs", timeout - _OFFSET, hanging, "s"),
         Goal("connections for 50 clients", 1, float(database.many["fresh"].connections) if database else None, ""),
         Goal(f"a round over {largest:,} processes", 50, p50(groups[largest]["fresh"].scrapes), "ms"),
+        Goal("CPU per scrape of Redis, as a share of redis_exporter's for the same families", 1,
+             _redis_share(results.stores.get("redis", {})), ""),
+        Goal("median of a page of a data store, the slowest of them", 15,
+             max((p50(sides["ours"].scrapes) for sides in results.stores.values()), default=None), "ms"),
     ]  # fmt: skip
 
 
@@ -39,6 +43,10 @@ def sections(results: Results) -> list[str]:
         "## Process groups\n\nSleeping processes in ten groups by name, all exporters beside them.",
         *(f"{processes:,} processes:\n\n{_sides(sides)}" for processes, sides in results.groups.items()),
         _group_ratios(results.groups),
+        "## Data stores\n\nOne of each kind that is installed, and an exporter of its own for each, which asks it anew "
+        "in every scrape. What takes long is read in the background, and not measured here.",
+        _stores(results.stores),
+        _store_ratios(results.stores),
     ]
 
 
@@ -48,6 +56,8 @@ def figures(results: Results) -> dict[str, Any]:
         "postgres": _database_figures(results.database),
         "processes": {str(count): {key: _figures(side) for key, side in sides.items()}
                       for count, sides in results.groups.items()},
+        "stores": {kind: {key: _figures(side) for key, side in sides.items()}
+                   for kind, sides in results.stores.items()},
     }  # fmt: skip
 
 
@@ -114,6 +124,23 @@ def _group_ratios(groups: Mapping[int, Mapping[str, Side]]) -> str:
     rows = [(f"{processes:,} processes: {row[0]}", *row[1:]) for processes, sides in groups.items()
             for row in (_compared(sides, "fresh", "theirs"), _compared(sides, "fresh", "theirs same"))]  # fmt: skip
     return table(("ours / theirs", "CPU", "p50", "p99", "PSS"), rows)
+
+
+def _stores(stores: Mapping[str, Mapping[str, Side]]) -> str:
+    return _sides({f"{kind} {key}": side for kind, sides in stores.items() for key, side in sides.items()})
+
+
+def _store_ratios(stores: Mapping[str, Mapping[str, Side]]) -> str:
+    rows = [_compared(sides, "ours", "theirs") for sides in stores.values() if "theirs" in sides]
+    if not rows:
+        return "prometheus-redis-exporter is not installed, so nothing is compared."
+    return table(("ours / theirs", "CPU", "p50", "p99", "PSS"), rows)
+
+
+def _redis_share(sides: Mapping[str, Side]) -> float | None:
+    if "theirs" not in sides:
+        return None
+    return sides["ours"].scrapes.cpu_each() / sides["theirs"].scrapes.cpu_each()
 
 
 def _compared(sides: Mapping[str, Side], mine: str, their: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.bench import access, burst, database, follow, groups, machine, walk
+from tests.bench import access, burst, database, follow, groups, machine, stores, walk
 from tests.bench.load import Pages, Scraper, Scrapes, by_turns, crowd, many_clients
 from tests.bench.processes import NODE_EXPORTER, PARITY, Running, exporter, node_exporter
 from tests.bench.results import Big, Crowded, Helped, Results, Server
@@ -37,13 +37,14 @@ def measure(scale: Scale) -> Results:
         big = [_big(place, series, count) for series, count in scale.big]
         postgres = database.measure(place, scale)
         processes = groups.measure(place, scale)
+        stored = stores.measure(place, scale)
         helped = Helped(
             burst.measure(place, scale.burst_lines, scale.helped_batches, scale.helped_batch),
             walk.measure(place, scale.walked_files, scale.helped_batches, scale.helped_batch),
             follow.measure(place, scale.followed_lines, scale.followed_times),
             access.measure(scale.access_lines),
         )
-    return Results(described, servers, loaded, crowds, big, collectors, postgres, processes, helped)
+    return Results(described, servers, loaded, crowds, big, collectors, postgres, processes, stored, helped)
 
 
 def _servers(stack: ExitStack, place: Path) -> tuple[dict[str, Running], list[str]]:

@@ -22,6 +22,7 @@ from tests.support import until
 ROOT: Final = Path(__file__).parents[2]
 NODE_EXPORTER: Final = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
 POSTGRES_EXPORTER: Final = shutil.which("prometheus-postgres-exporter") or shutil.which("postgres_exporter")
+REDIS_EXPORTER: Final = shutil.which("prometheus-redis-exporter") or shutil.which("redis_exporter")
 PROCESS_EXPORTER: Final = shutil.which("prometheus-process-exporter") or shutil.which("process-exporter")
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -138,6 +139,18 @@ def process_exporter(directory: Path, *options: str, name: str = "process-export
     port = free_port()
     command = [PROCESS_EXPORTER, f"-web.listen-address=127.0.0.1:{port}", *options]
     with running(name, command, port, directory / f"{name}.log") as server:
+        yield server
+
+
+@contextmanager
+def redis_exporter(
+    directory: Path, url: str, *options: str, name: str = "redis_exporter", path: str = "/metrics"
+) -> Iterator[Running]:
+    """Run prometheus-redis-exporter, which has to be installed."""
+    assert REDIS_EXPORTER is not None, "install prometheus-redis-exporter"
+    port = free_port()
+    command = [REDIS_EXPORTER, f"-web.listen-address=127.0.0.1:{port}", f"-redis.addr={url}", *options]
+    with running(name, command, port, directory / f"{name}.log", path) as server:
         yield server
 
 

@@ -106,4 +106,6 @@ class Results:
     database: Database | None
     groups: dict[int, dict[str, Side]]
     """Exporters of process groups, by the number of processes."""
+    stores: dict[str, dict[str, Side]]
+    """Exporters of a data store, by the collector's name."""
     helped: Helped

@@ -26,6 +26,8 @@ class Scale:
     groups: tuple[tuple[int, int], ...] = ((300, 15), (2_000, 5))
     """Processes in groups, and how often they are scraped in a batch."""
     groups_batches: int = 8
+    stores_batches: int = 8
+    stores_batch: int = 25
     burst_lines: int = 3_000_000
     walked_files: int = 1_000_000
     followed_lines: int = 500_000
@@ -39,7 +41,7 @@ QUICK: Final = Scale(
     batches=3, batch=10, load_rounds=1, load_seconds=1.0, idle_seconds=1.0, crowd_batches=1,
     big=((1_000, 20), (10_000, 5), (100_000, 3)),
     databases=2, tables=3, database_batches=2, database_batch=3, scrape_timeout=2.0,
-    groups=((30, 3), (60, 3)), groups_batches=2,
+    groups=((30, 3), (60, 3)), groups_batches=2, stores_batches=2, stores_batch=3,
     burst_lines=20_000, walked_files=2_000, followed_lines=50_000, followed_times=1, access_lines=5_000,
     helped_batches=2, helped_batch=5,
 )  # fmt: skip
