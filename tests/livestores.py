@@ -1,7 +1,7 @@
 """Stores of every kind at work at once, and the configuration that watches them: for the tests of dashboards."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,7 +36,8 @@ def stores(folder: Path, cluster: Cluster) -> Iterator[str]:
         stack.enter_context(sqlitefile.writer(held)).do("BEGIN IMMEDIATE")
         analytics = duckdbholder.made(folder / "app.duckdb")
         stack.enter_context(duckdbholder.holding(analytics))
-        stack.enter_context(_busy(primary, broker, pool))
+        want = partial(_want, pool)  # one of the two waits for the pool's only connection
+        stack.enter_context(at_work(partial(_find, primary), partial(_queue, broker), want, want))
         yield f"""
   cache: {{collector: redis, url: {primary.url()}, max_age: 500ms}}
   broker: {{collector: redis, url: {broker.url()}, max_age: 500ms, keys: [celery]}}
@@ -77,10 +78,9 @@ def stores(folder: Path, cluster: Cluster) -> Iterator[str]:
 
 
 @contextmanager
-def _busy(cache: redisserver.Redis, broker: redisserver.Redis, pool: Bouncer) -> Iterator[None]:
-    """Have applications at work: one finds and misses keys, one queues and takes, two want a pool's only connection."""
+def at_work(*works: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Have these at work, each in a thread of its own, until it is told to stop."""
     stop = threading.Event()
-    works = [partial(_find, cache), partial(_queue, broker), partial(_want, pool), partial(_want, pool)]
     threads = [threading.Thread(target=work, args=(stop,)) for work in works]
     for thread in threads:
         thread.start()

@@ -3,8 +3,9 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.accesslogs import nginx
 from tests.alerting import Way, whole_way
 from tests.graphics import Driver
 from tests.incidents import Server, alertmanager
-from tests.livestores import stores
+from tests.livestores import at_work, stores
 from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
 from tests.process import free_port
 from tests.support import until
@@ -43,20 +44,9 @@ EMPTY: dict[str, str] = {
 }
 
 
-@contextmanager
-def busy(cluster: Cluster, log: Path) -> Iterator[None]:
+def busy(cluster: Cluster, log: Path) -> AbstractContextManager[None]:
     """Have an application at work: it writes, reads by index and whole tables, sorts on disk, waits, logs."""
-    stop = threading.Event()
-    threads = [threading.Thread(target=work, args=(cluster, stop)) for work in (_write, _wait)]
-    threads.append(threading.Thread(target=_log, args=(log, stop)))
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
+    return at_work(partial(_write, cluster), partial(_wait, cluster), partial(_log, log))
 
 
 def _write(cluster: Cluster, stop: threading.Event) -> None:

@@ -26,7 +26,8 @@ from tests.support import until
 
 # What depends on the library, and on whose processes may be looked at.
 _ELSEWHERE = (
-    r"duckdb_extension_info|.*(open_files|duckdb_unlocked_writers|duckdb_replaced_file|duckdb_open_processes)"
+    r"(# \S+ )?duckdb_settings_|duckdb_extension_info"  # as the version of the library has them
+    r"|.*(open_files|duckdb_unlocked_writers|duckdb_replaced_file|duckdb_open_processes)"
     r'|.*_last_success.*"watch"'  # it stands before or after the reads, whichever was first
 )
 
@@ -104,6 +105,16 @@ def test_golden(tmp_path: Path, golden: Callable[[str, str], None]) -> None:
         lines = target.text().splitlines(keepends=True)
     kept = (line if line.startswith("#") else timeless(line) for line in lines if not re.match(_ELSEWHERE, line))
     golden("duckdb.prom", "".join(kept))
+
+
+def test_settings_are_numbers_in_base_units_and_none_that_the_exporter_sets(database: Path, scratch: Path) -> None:
+    with looked(database, scratch) as target:
+        page = target.page()
+    told = {name.removeprefix("duckdb_settings_"): value for name, value in page.items() if "_settings_" in name}
+    assert float(told["checkpoint_threshold_bytes"]) == 16 * 2**20
+    assert (float(told["enable_optimizer"]), float(told["errors_as_json"])) == (1, 0)
+    assert float(told["default_block_size"]) == 2**18
+    assert not {"threads", "memory_limit_bytes", "max_memory_bytes", "lock_configuration"} & told.keys()
 
 
 def test_what_stands_in_the_log_only_is_counted(database: Path, tmp_path: Path, scratch: Path) -> None:

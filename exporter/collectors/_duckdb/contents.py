@@ -26,6 +26,13 @@ _EXTENSIONS: Final = (
     "SELECT extension_name, coalesce(extension_version, ''), loaded FROM duckdb_extensions() "
     "WHERE installed OR loaded ORDER BY 1"
 )
+# What opening.connected() sets for itself says nothing of the library's own, nor do its aliases.
+_SETTINGS: Final = """
+SELECT name, value FROM duckdb_settings()
+WHERE value IS NOT NULL AND name NOT LIKE 'debug_%' AND name NOT IN (
+    'autoinstall_known_extensions', 'enable_external_access', 'lock_configuration', 'max_memory',
+    'max_temp_directory_size', 'memory_limit', 'preserve_insertion_order', 'threads', 'worker_threads')
+"""
 
 
 def read(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,6 +54,7 @@ def _read(request: Mapping[str, Any]) -> dict[str, Any]:
             "blocks": database.connection.execute(_BLOCKS).fetchone(),
             "counts": {name: database.connection.execute(query).fetchone()[0] for name, query in _COUNTS.items()},
             "extensions": database.connection.execute(_EXTENSIONS).fetchall(),
+            "settings": database.connection.execute(_SETTINGS).fetchall(),
             "tables": _tables(database, Deadline(request["seconds"])),
         }
 

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import ClassVar
 
 from exporter.collector import Collector, Context, Trouble
-from exporter.collectors.duckdb import configured, contents, files, header, holders, integrity
+from exporter.collectors.duckdb import configured, contents, files, header, holders, integrity, library
 from exporter.collectors.duckdb.looks import looks_of
 from exporter.collectors.duckdb.session import Session
 from exporter.collectors.duckdb.settings import DuckDBSettings
@@ -23,7 +23,7 @@ class DuckDB(Collector[Session]):
     """A DuckDB database file."""
 
     Settings = DuckDBSettings
-    groups: ClassVar[tuple[ModuleType, ...]] = (files, header, holders, configured, contents, integrity)
+    groups: ClassVar[tuple[ModuleType, ...]] = (files, header, holders, configured, contents, library, integrity)
 
     def __init__(self, settings: DuckDBSettings, context: Context) -> None:
         super().__init__(settings, context)
