@@ -16,7 +16,8 @@ def report(targets: Iterable[Target], snapshots: Iterable[Snapshot], now: float)
     """Return the report: `status`, `timestamp` (RFC 3339), `checks` by name, and a `summary` of counts.
 
     A check is critical where its target is down and the configuration calls it critical, unhealthy where it is down
-    and does not matter that much or where some of its reads fail, unknown until its first round has ended.
+    and does not matter that much, where some of its reads fail or where one found something wrong, unknown until its
+    first round has ended.
     """
     checks = [_check(target, snapshot) for target, snapshot in zip(targets, snapshots, strict=True)]
     counts = Counter(check["status"] for check in checks)
@@ -54,8 +55,7 @@ def _status(critical: bool, snapshot: Snapshot) -> CheckStatus:
         return "unknown"
     if not snapshot.up:
         return "critical" if critical else "unhealthy"
-    failed = any(outcome.status == "failed" for outcome in snapshot.outcomes)
-    return "unhealthy" if failed else "healthy"
+    return "unhealthy" if any(outcome.is_wrong for outcome in snapshot.outcomes) else "healthy"
 
 
 def message(snapshot: Snapshot) -> str:
@@ -64,5 +64,5 @@ def message(snapshot: Snapshot) -> str:
         return "its first round has not ended yet"
     if not snapshot.up:
         return snapshot.reason
-    failed = [f"{outcome.read}: {outcome.reason}" for outcome in snapshot.outcomes if outcome.status == "failed"]
-    return "; ".join(failed) or "every read that applies works"
+    wrong = [f"{outcome.read}: {outcome.reason}" for outcome in snapshot.outcomes if outcome.is_wrong]
+    return "; ".join(wrong) or "every read that applies works"

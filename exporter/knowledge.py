@@ -8,7 +8,7 @@ from typing import Any
 from exporter.collector import Read
 from exporter.config import TargetSettings
 from exporter.metric import CATALOGUE, Metric, Sample
-from exporter.snapshot import TIMEOUT, Outcome, Round, Snapshot
+from exporter.snapshot import TIMEOUT, TIMEOUT_FIX, Outcome, Round, Snapshot
 from exporter.state import Shelf
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Knowledge:
         trouble = round.trouble
         done = [] if stale or trouble else list(round.outcomes)
         names = {outcome.read for outcome in done}
-        model = trouble or Outcome("", "failed", round.time, reason=TIMEOUT)
+        model = trouble or Outcome("", "failed", round.time, reason=TIMEOUT, fix=TIMEOUT_FIX)
         missing = [read.name for read in self._reads if read.name not in names]
         return done, [replace(model, read=name, duration=0.0) for name in missing]
 

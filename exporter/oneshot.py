@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import Final
 
 from exporter.board import Board
 from exporter.config import Config, TargetSettings
@@ -13,6 +14,8 @@ from exporter.service import targets_of
 from exporter.snapshot import Snapshot
 from exporter.state import State
 from exporter.target import Target
+
+_LETTING_GO: Final = 2.0  # seconds for all targets together, as when the exporter ends
 
 
 class NoSuchTargetError(Exception):
@@ -34,10 +37,18 @@ def read_once(config: Config, names: Sequence[str] = ()) -> tuple[list[Target], 
     for round, deadline in zip(rounds, deadlines, strict=True):
         _await(round.done, deadline)
     snapshots = [target.view() for target in targets]
-    for target in targets:
-        target.close()
+    _let_go(targets)
     board.close()
     return targets, snapshots
+
+
+def _let_go(targets: Sequence[Target]) -> None:
+    """Close the targets, which take away what they made: the process is gone right after."""
+    for target in targets:
+        target.close()  # all are told before any is awaited
+    until = time.monotonic() + _LETTING_GO
+    for target in targets:
+        target.close(max(0.0, until - time.monotonic()))
 
 
 def _await(done: Future[None], deadline: float) -> None:
@@ -62,10 +73,8 @@ def page(config: Config) -> str:
 
 
 def succeeded(snapshots: Sequence[Snapshot]) -> bool:
-    """Return whether every target answered and every read that applies worked."""
-    return all(
-        snapshot.up and all(outcome.status != "failed" for outcome in snapshot.outcomes) for snapshot in snapshots
-    )
+    """Return whether every target answered, and every read that applies worked and found nothing wrong."""
+    return all(snapshot.up and not any(outcome.is_wrong for outcome in snapshot.outcomes) for snapshot in snapshots)
 
 
 def as_text(snapshots: Sequence[Snapshot]) -> str:

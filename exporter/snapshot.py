@@ -15,6 +15,7 @@ from exporter.secret import redact
 
 Status = Literal["ok", "skipped", "failed"]
 TIMEOUT: Final = "timeout"
+TIMEOUT_FIX: Final = "see whether it hangs, and what it waits for; where it is only slow, raise the target's `timeout`"
 _LONGEST_REASON: Final = 400
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,11 @@ class Outcome:
     reason: str = ""
     fix: str = ""
     cut: int = 0
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the read failed, or found something that is not as it should be."""
+        return self.status == "failed" or (self.status == "ok" and bool(self.reason))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

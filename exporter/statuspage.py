@@ -1,6 +1,6 @@
 """The pages for eyes: what is watched, how it stands, and why not."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
@@ -79,22 +79,13 @@ def _target_row(check: dict[str, str], target: Target, snapshot: Snapshot, now: 
     name = escape(target.settings.name)
     good = sum(outcome.status == "ok" for outcome in snapshot.outcomes)
     applying = sum(outcome.status != "skipped" for outcome in snapshot.outcomes)
-    wrong = escape("; ".join(_wrong(check, snapshot)))
+    wrong = "" if check["status"] == "healthy" else escape(check["message"])
     return (
         f'<tr><td><a href="/targets#{name}">{name}</a></td><td class="less">{escape(snapshot.collector)}</td>'
         f'<td>{_state(check["status"])}</td><td class="when less">{_ago(_last_success(snapshot), now)}</td>'
         f'<td class="n less">{good} of {applying}</td><td class="n">{_series(snapshot.outcomes)}</td>'
         f'<td class="n less">{_milliseconds(snapshot.duration)}</td><td>{wrong}</td></tr>'
     )
-
-
-def _wrong(check: dict[str, str], snapshot: Snapshot) -> Iterator[str]:
-    """Yield what is wrong with a target, and with what it looks at."""
-    if check["status"] != "healthy":
-        yield check["message"]
-    for outcome in snapshot.outcomes:
-        if outcome.status == "ok" and outcome.reason:
-            yield f"{outcome.read}: {outcome.reason}"
 
 
 def _target_section(check: dict[str, str], target: Target, snapshot: Snapshot, now: float) -> str:
@@ -115,12 +106,19 @@ def _target_section(check: dict[str, str], target: Target, snapshot: Snapshot, n
 <tbody>{rows}</tbody></table></div></section>"""
 
 
+def _outcome(outcome: Outcome) -> str:
+    if outcome.status == "skipped":
+        return _state("skipped", "does not apply")
+    found = outcome.status == "ok" and outcome.is_wrong
+    return _state("unhealthy", "found something") if found else _state(outcome.status)
+
+
 def _read_row(outcome: Outcome, help: str, snapshot: Snapshot, now: float) -> str:
     why = ". ".join(part for part in (outcome.reason, outcome.fix) if part) or help
     skipped = outcome.status == "skipped"
     when = "" if skipped else _ago(snapshot.last_success.get(outcome.read), now)
     return (
-        f"<tr><td>{escape(outcome.read)}</td><td>{_state(outcome.status, 'does not apply' if skipped else '')}</td>"
+        f"<tr><td>{escape(outcome.read)}</td><td>{_outcome(outcome)}</td>"
         f'<td class="when less">{when}</td>'
         f'<td class="n">{len(outcome.samples)}</td><td class="n less">{_milliseconds(outcome.duration)}</td>'
         f'<td class="why">{escape(why)}</td></tr>'

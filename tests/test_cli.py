@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -82,11 +81,10 @@ def test_check_shows_the_configuration_without_secrets(tmp_path: Path) -> None:
         assert "sesame" not in ended.stdout + ended.stderr
 
 
-def test_check_is_offline_and_takes_less_than_two_seconds(tmp_path: Path) -> None:
-    file = config(tmp_path, "targets: {one: {collector: fake, behaviour: hangs}, two: {collector: fake, seconds: 9}}")
-    begun = time.monotonic()
+def test_check_is_offline(tmp_path: Path) -> None:
+    # a round over either target would not end before command() gives up
+    file = config(tmp_path, "targets: {one: {collector: fake, behaviour: hangs}, two: {collector: fake, seconds: 99}}")
     assert command("check", file).returncode == 0
-    assert time.monotonic() - begun < 2
 
 
 def test_check_reports_everything_wrong_at_once_with_line_and_remedy(tmp_path: Path) -> None:

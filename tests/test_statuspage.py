@@ -159,6 +159,6 @@ def test_what_a_read_remarks_though_it_worked_is_shown(tmp_path: Path) -> None:
     outcomes = (Outcome("migrations", "ok", NOW, reason="it ended with 4"), Outcome("fine", "ok", NOW))
     snapshot = Snapshot("x", "exporter", NOW, True, outcomes=outcomes)
     landing = row(Page(statuspage.landing([target("x", tmp_path)], [snapshot], NOW)), "x")
-    assert (landing[2], landing[-1]) == ("healthy", "migrations: it ended with 4")
+    assert (landing[2], landing[-1]) == ("unhealthy", "migrations: it ended with 4")
     shown = Page(statuspage.targets([target("x", tmp_path)], [snapshot], NOW))
-    assert row(shown, "migrations")[-1] == "it ended with 4"
+    assert (row(shown, "migrations")[1], row(shown, "migrations")[-1]) == ("found something", "it ended with 4")
