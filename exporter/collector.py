@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, overload
@@ -78,6 +78,11 @@ def read(
         return Read(function.__name__, function, " ".join(function.__doc__.split()), interval, members)
 
     return mark(function) if function else mark
+
+
+def limited(reads: list[Read], top: int) -> list[Read]:
+    """Return the reads, with so many members at most that have series of their own."""
+    return [item if item.members is None else replace(item, members=replace(item.members, top=top)) for item in reads]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
+
+GIVEN_UP: Final = "given up, as the round took longer than the target's timeout"
+"""What is said where a round is over before its work is."""
 
 
 def within(timeout: float) -> float:

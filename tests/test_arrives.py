@@ -57,8 +57,9 @@ def test_a_server_that_stops_reaches_a_person_and_is_taken_back(way: Way, cluste
         "target": "orders-db", "priority": "P0", "severity": "critical",
     }  # fmt: skip
     assert alert["annotations"] == {
-        "summary": "PostgreSQL does not answer.",
-        "description": f"PostgreSQL orders-db does not answer (instance {way.exporter.address}).",
+        "summary": "PostgreSQL does not answer the exporter, or refuses it.",
+        "description": "PostgreSQL orders-db does not answer the exporter, or refuses it "
+        f"(instance {way.exporter.address}).",
         "runbook_url": "http://localhost:10420/runbooks/PostgreSQLDown",
     }
     page = way.exporter.get(alert["annotations"]["runbook_url"].removeprefix("http://localhost:10420"))

@@ -218,7 +218,7 @@ def test_one_that_hangs_is_down_in_time_and_comes_back(pool: Bouncer) -> None:
             begun = time.monotonic()
             assert target.read().up is False
             assert time.monotonic() - begun < 3
-            for _ in range(5):
+            for _ in range(2):
                 assert target.page()["pgbouncer_up"] == "0"
             until(lambda: threading.active_count() <= before + 1)
         until(lambda: target.read().up, 20)
@@ -316,13 +316,13 @@ def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.Monke
 
 
 def test_rounds_leave_nothing(pool: Bouncer, target: One) -> None:
-    leaves_nothing(target, 500)
+    leaves_nothing(target, 200)
     assert target.read().up
 
 
 def test_rounds_that_are_refused_leave_nothing(pool: Bouncer) -> None:
     with one("pgbouncer", f"url: {pool.url('stranger')}") as target:
-        leaves_nothing(target, 300)
+        leaves_nothing(target, 200)
         assert target.read().up is False
 
 

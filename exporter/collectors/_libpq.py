@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.collector import Trouble
+from exporter.collectors._libpqline import dial
+from exporter.deadline import GIVEN_UP, within
 from exporter.setting import SecretURL
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ Row = tuple[Any, ...]
 Rows = list[Row]
 
 APPLICATION: Final = "runbook-exporter"
-GIVEN_UP: Final = "given up, as the round took longer than the target's timeout"
 _ADDRESS: Final = "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or host=... user=... with values in single quotes"
 
 # As libpq's documentation has it: hosts with ports, or keyword = value with quotes around a value with spaces.
@@ -63,12 +64,9 @@ class Kept:
     def open(self, database: str | None = None) -> "Connection[Row]":
         """Return a new connection; whoever opens another than the kept one shuts it."""
         psycopg = library(self.extra)
-        if self._is_over():
-            raise Trouble(GIVEN_UP)
         try:
-            connection: Connection[Row] = psycopg.connect(
-                self._conninfo, autocommit=True, **self._lasting(), **self._parameters(database)
-            )
+            told = psycopg.conninfo.conninfo_to_dict(self._conninfo, **self._lasting(), **self._parameters(database))
+            connection = dial(psycopg, told, within(self._timeout), self._check)
         except psycopg.ProgrammingError:  # its text may hold a part of what was not understood, such as a password
             raise Trouble("the address is not understood", _ADDRESS) from None
         except psycopg.Error as error:
@@ -76,8 +74,7 @@ class Kept:
         with self._lock:
             self._open.add(connection)
         try:
-            if self._is_over():  # while it was being opened, so nobody could cut it
-                raise Trouble(GIVEN_UP)
+            self._check()  # it may have been cancelled while nobody could cut it
             self._settle(connection)
         except BaseException:
             self._shut(connection)
@@ -114,8 +111,9 @@ class Kept:
     def _settle(self, connection: "Connection[Row]") -> None:
         """Tell a new connection what cannot be told while connecting."""
 
-    def _is_over(self) -> bool:
-        return self.cancelled  # another thread sets it
+    def _check(self) -> None:
+        if self.cancelled:  # another thread sets it
+            raise Trouble(GIVEN_UP)
 
     def _shut(self, connection: "Connection[Row]") -> None:
         with self._lock:
@@ -126,7 +124,6 @@ class Kept:
         return {
             "application_name": APPLICATION,
             "client_encoding": "UTF8",  # of a database in SQL_ASCII psycopg would give bytes
-            "connect_timeout": max(2, int(self._timeout)),  # less than 2 s counts as 2 s for libpq
             "tcp_user_timeout": max(1, int(self._timeout * 1000)),
             # a machine that went away says nothing; asked after every few seconds, it is known to be gone
             "keepalives_idle": 10,

@@ -3,7 +3,6 @@
 Built on what MongoDB's documentation says for versions 5 to 8; unproved against a real MongoDB.
 """
 
-import dataclasses
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar, Final
 
-from exporter.collector import Collector, Context, Read
+from exporter.collector import Collector, Context, Read, limited
 from exporter.collectors.mongodb import (
     collections,
     connections,
@@ -75,6 +74,11 @@ class MongoDBSettings:
             yield "url", "has an `@`, `:`, `/` or `?` inside its user or password; expected them as %40, %3A, %2F, %3F"
         elif not _HOSTS.fullmatch(hosts):
             yield "url", "names no host; expected mongodb://USER:PASSWORD@HOST:PORT/?authSource=admin"
+        elif "%2f" in hosts.lower():
+            yield (
+                "url",
+                "names a socket in the file system, where no wait would end in time; expected host and port",
+            )
         if _PASSWORD_OPTION.search(rest):
             yield (
                 "url",
@@ -114,7 +118,7 @@ class MongoDB(Collector[Session]):
         yield session
 
     def reads(self) -> list[Read]:
-        return [_limited(read, self.settings.top) for read in super().reads()]
+        return limited(super().reads(), self.settings.top)
 
     def standing(self, up: bool, failing: bool) -> Samples:  # noqa: ARG002  # mongodb_exporter has no such name
         """mongodb_up, with what the server was when it last answered."""
@@ -125,9 +129,3 @@ class MongoDB(Collector[Session]):
 
     def close(self) -> None:
         self._server.close()
-
-
-def _limited(read: Read, top: int) -> Read:
-    if read.members is None:
-        return read
-    return dataclasses.replace(read, members=dataclasses.replace(read.members, top=top))

@@ -5,14 +5,15 @@ from typing import Any, Final
 
 from exporter.collector import Trouble
 from exporter.collectors.mongodb.address import Address, read_address
-from exporter.collectors.mongodb.trouble import Refused, unreachable
+from exporter.collectors.mongodb.trouble import Late, Refused, unreachable
 from exporter.collectors.mongodb.wire import Document, Line
-from exporter.deadline import Deadline, within
+from exporter.deadline import GIVEN_UP, Deadline, within
 from exporter.lookup import looked_up
 
-GIVEN_UP: Final = "given up, as the round took longer than the target's timeout"
 _LEAST_WIRE_VERSION: Final = 9  # MongoDB 4.4
 _OLD: Final = "MongoDB 4.4 and newer are understood"
+SHORT: Final = "raise the target's `timeout`, or leave out databases with very many collections by databases_exclude"
+_SRV: Final = "mongodb+srv:"
 _PREFERENCE: Final = {"mode": "primaryPreferred"}  # a secondary answers to nothing without one
 
 
@@ -24,12 +25,14 @@ class Server:
         self._timeout = timeout
         self._line: Line | None = None
         self._line_name = ""
+        self._several = False
+        """Whether there are other hosts that may be the primary."""
         self._lock = threading.Lock()
         self.round = 0
         self.cancelled = False
         self.hello: Document = {}
-        self.facts: dict[str, Any] = {}
-        """What is asked once for each connection."""
+        self.facts: dict[str, tuple[Any, float]] = {}
+        """What is asked once for each connection, and the moment until which it is believed."""
         self.deadline = Deadline(within(timeout))
 
     def awaken(self) -> None:
@@ -44,7 +47,9 @@ class Server:
             except Trouble:
                 self.close()  # whatever it is, a new connection says what is wrong
             else:
-                return
+                if not self._several or self.hello.get("isWritablePrimary"):
+                    return
+                self.close()  # another host may be the primary by now
         self._connect()
 
     def command(self, database: str, command: Document) -> Document:
@@ -88,6 +93,8 @@ class Server:
         line = self._line
         if line is None:
             raise Trouble(GIVEN_UP if self.cancelled else "the connection was lost before")
+        if self.deadline.spent() >= self.deadline.seconds:
+            raise Late(GIVEN_UP, SHORT)  # the connection is well: nothing was asked
         try:
             return line.ask(database, {**command, **self._limits()} if limited else command)
         except Refused:
@@ -111,6 +118,7 @@ class Server:
             address = self._read_address()
         except TimeoutError as error:
             raise unreachable(error, self._line_name) from None
+        self._several = len(address.hosts) > 1 or self._url.startswith(_SRV)
         answered: tuple[str, int | None] | None = None
         troubles: list[Trouble] = []
         for number, host in enumerate(address.hosts):
@@ -131,7 +139,7 @@ class Server:
     def _read_address(self) -> Address:
         """Read the address for each connection anew: files for TLS, and what DNS says, may have changed."""
         left = self.deadline.left()
-        if not self._url.startswith("mongodb+srv:"):
+        if not self._url.startswith(_SRV):
             return read_address(self._url, left)
         try:
             return looked_up(("mongodb", self._url), lambda: read_address(self._url, left), left)

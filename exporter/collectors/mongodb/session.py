@@ -1,19 +1,23 @@
 """One round over a MongoDB server, and what its reads share."""
 
+import math
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
 from exporter.collector import NotApplicable, Trouble
-from exporter.collectors.mongodb.connection import Server
-from exporter.collectors.mongodb.trouble import NAMESPACE_NOT_FOUND, NOT_ON_VIEW, UNAUTHORIZED, Refused
+from exporter.collectors.mongodb.connection import SHORT, Server
+from exporter.collectors.mongodb.trouble import NAMESPACE_NOT_FOUND, NOT_ON_VIEW, UNAUTHORIZED, Late, Refused
 from exporter.collectors.mongodb.wire import Document
 
 PLACE: Final = ("cl_id", "cl_role", "rs_nm", "rs_state")
 """mongodb_exporter's labels of where in a cluster the server is; empty where it is in none."""
 _SYSTEM: Final = "system."
+_REFUSED_FOR: Final = 300.0
+"""Seconds for which it is believed that the user may not ask for something."""
 
 
 class Session:
@@ -79,14 +83,13 @@ class Session:
 
     def of_collections(self, stage: Document) -> Iterator[tuple[str, str, Document]]:
         """Yield what a stage of an aggregation says of each collection; on a router each shard says something."""
-        for database, name in self.collections():
-            command = {"aggregate": name, "pipeline": [stage], "cursor": {}, "readConcern": {"level": "local"}}
+        for number, (database, name) in enumerate(self.collections()):
             try:
-                found = self.documents(database, command)
-            except Refused as error:
-                if error.code not in (NAMESPACE_NOT_FOUND, NOT_ON_VIEW):  # it was dropped meanwhile
+                found = self._of_collection(database, name, stage)
+            except Late as error:
+                if not number:
                     raise
-                continue
+                raise Trouble(f"the time was over after {number} collections, and there are more", SHORT) from error
             for document in found:
                 yield database, name, document
 
@@ -99,10 +102,18 @@ class Session:
         self._server.cancel(self._round)
 
     def once_connected(self, name: str, ask: Callable[[], Any]) -> Any:
-        """Return what stays true as long as the connection lasts."""
-        if name not in self._server.facts:
-            self._server.facts[name] = ask()
-        return self._server.facts[name]
+        """Return what stays true as long as the connection lasts; what was refused is asked again after a while."""
+        known, until = self._server.facts.get(name, (None, 0.0))
+        if time.monotonic() >= until:
+            until = math.inf
+            try:
+                known = ask()
+            except Refused as error:
+                known, until = error, time.monotonic() + _REFUSED_FOR
+            self._server.facts[name] = known, until
+        if isinstance(known, Refused):
+            raise known
+        return known
 
     def _once(self, name: str, ask: Callable[[], Any]) -> Any:
         """Return what was asked before in this round, or ask; one refusal is enough as well."""
@@ -123,6 +134,15 @@ class Session:
             if self.is_arbiter and error.code == UNAUTHORIZED:
                 raise NotApplicable("an arbiter knows no users, and tells strangers nothing") from None
             raise
+
+    def _of_collection(self, database: str, name: str, stage: Document) -> list[Document]:
+        command = {"aggregate": name, "pipeline": [stage], "cursor": {}, "readConcern": {"level": "local"}}
+        try:
+            return self.documents(database, command)
+        except Refused as error:
+            if error.code not in (NAMESPACE_NOT_FOUND, NOT_ON_VIEW):  # it was dropped meanwhile
+                raise
+            return []
 
     def _collections(self, database: str) -> list[str]:
         # in this form it is allowed to who may not list everything

@@ -41,6 +41,10 @@ class Refused(Trouble):
         self.code = code
 
 
+class Late(Trouble):
+    """The time is over, or was before something could be asked."""
+
+
 class Absent(NotApplicable, Refused):
     """What was asked for does not exist on this server."""
 
@@ -74,7 +78,7 @@ def unreachable(error: OSError, name: str) -> Trouble:
     """Return what keeps the line from being opened, or used, as a Trouble."""
     if isinstance(error, TimeoutError):
         fix = "it hangs, or a firewall drops what is sent: correct host and port, or look at the server"
-        return Trouble(f"{name} does not answer in time", fix)
+        return Late(f"{name} does not answer in time", fix)
     if isinstance(error, ssl.SSLCertVerificationError):
         fix = "trust its authority by tlsCAFile=... in `url`, or correct the host's name"
         return Trouble(f"the certificate of {name} is not trusted ({error.verify_message})", fix)

@@ -3,20 +3,17 @@
 A MongoClient keeps a second connection and threads of its own for each server, so only its pool is taken, without it.
 """
 
-import socket
 import struct
-from functools import partial
 from typing import Any, Final
 
 from exporter.collector import Trouble
 from exporter.collectors.mongodb.library import pymongo_part
 from exporter.collectors.mongodb.trouble import LOGIN, NOT_MONGODB, refusal, unreachable
 from exporter.deadline import Deadline
-from exporter.lookup import looked_up
+from exporter.lookup import addresses
 
 Document = dict[str, Any]
 
-_UNIX: Final = ".sock"
 # What pymongo stumbles over where an answer is none.
 _MISFITS: Final = (ValueError, TypeError, LookupError, struct.error)
 
@@ -30,9 +27,11 @@ class Line:
         self._address = (host, port)
         self._user, self._source = options.user, options.source
         self._errors = pymongo_part("errors")
+        self._unreached = (self._errors.ConnectionFailure, OSError)
         self._damage = (self._errors.ProtocolError, pymongo_part("bson").InvalidBSON, *_MISFITS)
         self._timeout = pymongo_part("").timeout
-        self._pool = pymongo_part("synchronous.pool").Pool(self._address, options.pool)
+        self._pool_kind = pymongo_part("synchronous.pool").Pool
+        self._options = _Named(options.pool, host)
         self._connection: Any = None
         self._hung_up = False
         bson = pymongo_part("bson")
@@ -41,15 +40,29 @@ class Line:
         )
 
     def open(self) -> None:
-        """Connect, and log in where the address has a user."""
+        """Connect to the first of the host's addresses that answers, and log in where the address has a user."""
         try:
-            self._look_up()
-            with self._timeout(self.deadline.left()):
-                self._connection = self._pool.connect()
-        except Exception as error:
-            raise self._told(error, LOGIN) from error
+            # pymongo would look the name up itself, which keeps to no deadline
+            places = [_place(*found[4]) for found in addresses(*self._address, self.deadline.left)]
+        except OSError as error:
+            raise unreachable(error, self.name) from error
+        for number, place in enumerate(places, 1):
+            try:
+                # one that swallows everything must leave time for those after it
+                self._connect(place, self.deadline.left() / (len(places) - number + 1))
+            except self._unreached as error:
+                if number == len(places) or self._hung_up:
+                    raise self._told(error, LOGIN) from error
+            except Exception as error:
+                raise self._told(error, LOGIN) from error
+            else:
+                break
         if self._hung_up:
             raise Trouble("the connection was lost before")
+
+    def _connect(self, place: tuple[str, int], seconds: float) -> None:
+        with self._timeout(seconds):
+            self._connection = self._pool_kind(place, self._options).connect()
 
     def ask(self, database: str, command: Document) -> Document:
         """Return the server's answer; what it refuses raises Refused, and the line stays."""
@@ -75,19 +88,6 @@ class Line:
         if connection is not None:
             connection.close_conn(None)
 
-    def _look_up(self) -> None:
-        """See that the name is known: what pymongo looks up itself keeps to no deadline."""
-        host, port = self._address
-        if host.endswith(_UNIX):
-            return
-        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-        try:
-            look_up(flags=socket.AI_NUMERICHOST)
-        except socket.gaierror:
-            looked_up((host, port), look_up, self.deadline.left())
-        except UnicodeError:
-            raise socket.gaierror(socket.EAI_NONAME, "it is no name") from None
-
     def _told(self, error: Exception, what: str) -> Exception:
         """Return what pymongo raises as a Trouble."""
         errors = self._errors
@@ -102,6 +102,33 @@ class Line:
             cause = error.__cause__
             return unreachable(cause if isinstance(cause, OSError) else ConnectionError(str(error)), self.name)
         return unreachable(error, self.name) if isinstance(error, OSError) else error
+
+
+def _place(address: str, port: int, _flow: int = 0, scope: int = 0) -> tuple[str, int]:
+    return (f"{address}%{scope}" if scope else address), port
+
+
+class _Named:
+    """pymongo's options of a connection to an address, whose certificate must be that of the host's name."""
+
+    def __init__(self, options: Any, host: str) -> None:
+        self._options = options
+        context = options._ssl_context
+        self._ssl_context = context and _NamedContext(context, host)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._options, name)
+
+
+class _NamedContext:
+    def __init__(self, context: Any, host: str) -> None:
+        self._context, self._host = context, host
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def wrap_socket(self, line: Any, *arguments: Any, **more: Any) -> Any:
+        return self._context.wrap_socket(line, *arguments, **{**more, "server_hostname": self._host})
 
 
 def what_was_asked(database: str, command: Document) -> str:

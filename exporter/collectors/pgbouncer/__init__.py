@@ -1,13 +1,12 @@
 """PgBouncer, by its console, under pgbouncer_exporter's names, from version 1.12 on."""
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
 
-from exporter.collector import Collector, Context, Read
+from exporter.collector import Collector, Context, Read, limited
 from exporter.collectors._libpq import address_problems, conninfo
 from exporter.collectors.pgbouncer import databases, lists, pools, stats
 from exporter.collectors.pgbouncer.console import Console, Session
@@ -53,7 +52,7 @@ class PgBouncer(Collector[Session]):
         yield Session(self._console)
 
     def reads(self) -> list[Read]:
-        return [_limited(read, self.settings.top) for read in super().reads()]
+        return limited(super().reads(), self.settings.top)
 
     def standing(self, up: bool, failing: bool) -> Samples:  # noqa: ARG002  # one read that failed is no outage
         """pgbouncer_up."""
@@ -64,9 +63,3 @@ class PgBouncer(Collector[Session]):
 
     def close(self) -> None:
         self._console.close()
-
-
-def _limited(read: Read, top: int) -> Read:
-    if read.members is None:
-        return read
-    return dataclasses.replace(read, members=dataclasses.replace(read.members, top=top))

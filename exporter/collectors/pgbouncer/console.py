@@ -46,10 +46,11 @@ class Console(Kept):
     def _parameters(self, database: str | None) -> dict[str, Any]:
         conninfo = library(_EXTRA).conninfo
         named = database or conninfo.conninfo_to_dict(self._conninfo).get("dbname")
-        # the console knows simple queries only: a command that psycopg had prepared would end the connection
-        return {"dbname": named or _DATABASE, "prepare_threshold": None}
+        return {"dbname": named or _DATABASE}
 
     def _settle(self, connection: "Connection[Row]") -> None:
+        # the console knows simple queries only: a command that psycopg had prepared would end the connection
+        connection.prepare_threshold = None
         # whoever asks for a database that is none gives it a name of any bytes
         connection.adapters.register_loader("text", _lenient(library(_EXTRA)))
 

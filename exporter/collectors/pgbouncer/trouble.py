@@ -25,6 +25,8 @@ _FIXES: Final = {
     "certificate verify failed": "name the authority's certificate in `url`: ?sslmode=verify-full&sslrootcert=FILE",
     "Connection refused": "start PgBouncer, or correct host and port; it listens on listen_addr and listen_port",
     "timeout expired": "it hangs, or a firewall drops what is sent: correct host and port, or look at PgBouncer",
+    "is not looked up in time": "correct the host, or see to DNS",
+    "is not known (": "correct the host, or see to DNS",
     "expected authentication request": "correct host and port: what listens there is no PgBouncer",
     "invalid response to SSL": "correct host and port: what listens there is no PgBouncer",
 }

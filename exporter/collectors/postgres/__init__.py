@@ -1,13 +1,12 @@
 """PostgreSQL servers, under postgres_exporter's names, from version 13 on."""
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import ClassVar
 
-from exporter.collector import Collector, Context, Read
+from exporter.collector import Collector, Context, Read, limited
 from exporter.collectors._libpq import address_problems, conninfo
 from exporter.collectors.postgres import (
     activity,
@@ -95,7 +94,7 @@ class Postgres(Collector[Session]):
         yield Session(self._server, self.settings)
 
     def reads(self) -> list[Read]:
-        return [_limited(read, self.settings.top) for read in super().reads()]
+        return limited(super().reads(), self.settings.top)
 
     def standing(self, up: bool, failing: bool) -> Samples:
         """pg_up, and whether all could be read."""
@@ -107,9 +106,3 @@ class Postgres(Collector[Session]):
 
     def close(self) -> None:
         self._server.close()
-
-
-def _limited(read: Read, top: int) -> Read:
-    if read.members is None:
-        return read
-    return dataclasses.replace(read, members=dataclasses.replace(read.members, top=top))

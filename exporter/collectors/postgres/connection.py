@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.collector import Trouble
-from exporter.collectors._libpq import GIVEN_UP, Kept, Row, Rows, library
+from exporter.collectors._libpq import Kept, Row, Rows, library
 from exporter.collectors.postgres.trouble import explained
 from exporter.state import Shelf, State
 
 if TYPE_CHECKING:
     from psycopg import Connection
 
-__all__ = ["GIVEN_UP", "Row", "Rows", "Server", "Visited", "ask"]
+__all__ = ["Row", "Rows", "Server", "Visited", "ask"]
 
 Answers = dict[Any, list[tuple[str, Rows | Trouble]]]
 """What each query that is asked everywhere gave, by database."""

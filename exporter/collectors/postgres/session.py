@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from exporter.collector import Trouble
-from exporter.collectors.postgres.connection import GIVEN_UP, Row, Rows, Server, Visited, ask
+from exporter.collectors.postgres.connection import Row, Rows, Server, Visited, ask
+from exporter.deadline import GIVEN_UP
 
 _DATABASES: Final = """
 SELECT datname, has_database_privilege(oid, 'CONNECT') FROM pg_database

@@ -56,11 +56,14 @@ _TEXTS: Final = {
     "unsupported startup parameter": "pool",
     "Connection refused": "refused",
     "timeout expired": "silent",
+    "is not looked up in time": "nameless",
+    "is not known (": "nameless",
 }
 _FIXES_OF_TEXTS: Final = {
     "pool": "connect to PostgreSQL itself, not through a connection pool such as PgBouncer",
     "refused": "start the server, or correct host and port; it listens where listen_addresses says",
     "silent": "it hangs, or a firewall drops what is sent: correct host and port, or look at the server",
+    "nameless": "correct the host, or see to DNS",
 }
 _FIXES.update(_FIXES_OF_TEXTS)
 
