@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.process import ROOT, free_port
 from tests.support import until
@@ -85,7 +87,8 @@ class Redis:
     def client(self, database: int = 0, **more: Any) -> "redis.Redis":
         """Return a client of the user that may do all; the caller closes it."""
         given = {"port": self.port, "db": database, "password": self.settings.get("requirepass"),
-                 "decode_responses": True, "socket_timeout": 20, "protocol": 2, **more}  # fmt: skip
+                 "decode_responses": True, "socket_timeout": 20, "protocol": 2,
+                 "retry": Retry(NoBackoff(), 0), **more}  # fmt: skip
         return redis.Redis(**given)
 
     def ask(self, *command: Any, database: int = 0) -> Any:

@@ -1,14 +1,17 @@
 """The Redis collector on servers that are well: primaries, replicas, sentinels, clusters, of several versions."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from exporter.collectors.redis import sentinel as sentinel_module
 from tests.onetarget import one
 from tests.redisserver import PASSWORD, Redis, cluster, needs, programs, replica_of, sentinel_of, server, version
 from tests.redistarget import failed, patient
 from tests.support import until
+from tests.test_redis_malformed import session_of
 
 # What is another with each run: golden files have it as `~`.
 _MOVING = re.compile(r'(?<=id=")[^"]*|(?<=os=")[^"]*|(?<=port=")[^"]*')
@@ -117,12 +120,36 @@ def test_slow_commands_and_moments_of_high_latency_are_told(watched: Redis) -> N
         assert float(page['redis_latency_spike_last{event_name="command"}']) > 1.7e9
 
 
-def test_the_time_of_the_start_stays_as_it_is(watched: Redis) -> None:
+def test_the_time_of_the_start_stays_as_it_is() -> None:
+    """What the clock less the uptime says, both in whole seconds, wavers by a second."""
+    text = "redis_version:7.0.15\r\nrun_id:{}"
+    session = session_of(text.format("first"), {})
+    assert [session.start_time(when) for when in (1000.0, 1001.0, 999.0, 1000.0)] == [1000.0] * 4
+    assert session.start_time(1005.0) == 1005.0  # the clock was set
+    assert session.start_time(1006.0) == 1005.0
+    session.info.fields["run_id"] = "second"
+    assert session.start_time(1006.0) == 1006.0
+
+
+def test_the_time_of_the_start_is_told(watched: Redis) -> None:
     with one("redis", patient(watched.url())) as target:
-        seen = {target.page()["redis_start_time_seconds"] for _ in range(30)}
-        until(lambda: int(target.page()["redis_uptime_in_seconds"]) >= 2)
-        seen |= {target.page()["redis_start_time_seconds"] for _ in range(30)}
-        assert len(seen) == 1
+        page = target.page()
+        started = time.time() - float(page["redis_uptime_in_seconds"])
+        assert abs(float(page["redis_start_time_seconds"]) - started) < 3
+
+
+def test_commands_by_which_workers_wait_never_add_up_with_others(watched: Redis) -> None:
+    with one("redis", patient(watched.url(), "top: 1")) as target:
+        target.read()
+        with watched.client() as client:
+            client.rpush("queue", 1)
+            client.brpop("queue")
+        page = target.page()
+        assert float(page['redis_commands_total{cmd="brpop"}']) == 1
+        assert float(page['redis_commands_failed_calls_total{cmd="brpop"}']) == 0
+        told = [series for series in page if series.startswith("redis_commands_total")]
+        assert len(told) == len(set(told)) == 3
+        assert 'redis_commands_total{cmd="other"}' in told
 
 
 def test_a_replica_and_its_primary_know_of_each_other() -> None:
@@ -175,6 +202,30 @@ def test_a_sentinel_tells_of_its_primary_and_of_a_failover() -> None:
         new = f'master_name="mymaster",master_address="127.0.0.1:{replica.port}",master_status="ok"'
         until(lambda: target.page().get(f"redis_sentinel_master_status{{{new}}}") == "1", 30)
         assert failed(target) == {}
+
+
+def test_the_primaries_of_a_sentinel_beyond_the_top_add_up_where_that_means_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with server() as primary, sentinel_of(primary, "first", down_ms=60_000) as sentinel:
+        for name in ("second", "third", "worst"):
+            sentinel.ask("SENTINEL", "MONITOR", name, "127.0.0.1", primary.port, 2)
+        with one("redis", patient(sentinel.url(), "top: 1", "max_age: 0s")) as target:
+            page = target.page()
+            place = 'master_name="other",master_address="other"'
+            other = f"{{{place}}}"
+            assert page[f"redis_sentinel_master_sentinels{other}"] == "3"
+            assert page[f'redis_sentinel_master_status{{{place},master_status="ok"}}'] == "1"
+            assert 0 <= float(page[f"redis_sentinel_master_last_ok_ping_reply_seconds{other}"]) < 5
+            assert not any("_setting_" in series and "other" in series for series in page)
+            assert f"redis_sentinel_master_config_epoch{other}" not in page
+            monkeypatch.setattr(sentinel_module, "_MOST_MASTERS", 3)
+            said = target.outcomes()["sentinel_views"]
+            assert said == "ok 1 primaries are not looked into: 3 are, in the order of their names"
+            page = target.page()
+            quorums = {series for series in page if "ckquorum_status" in series}
+            assert len(quorums) == 3
+            assert not any("worst" in series for series in quorums)
 
 
 def test_too_few_sentinels_are_no_quorum() -> None:

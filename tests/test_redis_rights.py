@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
+import redis
 
 from tests.onetarget import one
 from tests.process import ROOT
@@ -90,6 +91,7 @@ def test_a_user_with_the_rights_that_are_documented_sees_all(watched: Redis) -> 
         assert page['redis_stream_length{db="db0",stream="queue:s"}'] == "1"
     with one("redis", patient(watched.user("whole", *MODERATE_RIGHTS, *keys), "keys: [secret]")) as target:
         assert "NOPERM" in failed(target)["keys"]
+        assert "ACL SETUSER <user> %R~KEY" in failed(target)["keys"]  # it has the command already
 
 
 def test_what_was_refused_is_not_asked_at_each_round(watched: Redis) -> None:
@@ -109,6 +111,68 @@ def test_what_was_refused_is_not_asked_at_each_round(watched: Redis) -> None:
         for _ in range(20):
             target.read()
         assert client.info("errorstats") == before
+
+
+def test_keys_that_were_refused_are_not_asked_for_at_each_round(watched: Redis) -> None:
+    rights = (*LEAST_RIGHTS, "%R~queue", "%R~word", "+type", "+llen", "+xlen")
+    url = watched.user("partly", *rights)
+    watched.ask("RPUSH", "queue", 1)
+    watched.ask("SET", "word", "5")
+    watched.ask("ACL", "LOG", "RESET")
+    with watched.client() as client, one("redis", patient(url, "keys: [queue, word, secret, db1=queue]", "max_age: 0s",
+                                                          "key_patterns: ['q*']")) as target:  # fmt: skip
+        target.read()
+        before, logged = client.info("errorstats"), _refusals(client)
+        assert logged > 3
+        for _ in range(10):
+            target.read()
+        assert (client.info("errorstats"), _refusals(client)) == (before, logged)
+        assert target.page()['redis_key_size{db="db0",key="queue"}'] == "1"
+
+
+def _refusals(client: "redis.Redis") -> int:
+    log: Any = client.acl_log(100)
+    return sum(int(entry["count"]) for entry in log)
+
+
+def test_a_sentinel_is_not_asked_at_each_round_for_what_it_refused() -> None:
+    rights = ("-@all", "+ping", "+info", "+client|setname", "+sentinel|masters")
+    with (
+        server() as primary,
+        sentinel_of(primary) as sentinel,
+        sentinel.client() as client,
+        one("redis", patient(sentinel.user("partly", *rights), "max_age: 0s")) as target,
+    ):
+        assert skipped(target) == {"sentinel_views"}
+        before = _refusals(client)
+        assert before >= 3
+        for _ in range(10):
+            target.read()
+        assert _refusals(client) == before
+
+
+def test_a_right_that_comes_back_is_used_at_once_where_nothing_goes_without(watched: Redis) -> None:
+    url = watched.user("monitor", *LEAST_RIGHTS)
+    with one("redis", settings(url, "max_age: 0s")) as target:
+        assert target.read().up
+        watched.ask("ACL", "SETUSER", "monitor", "-info")
+        down(target, "NOPERM", "ACL SETUSER <user> +info")
+        watched.ask("ACL", "SETUSER", "monitor", "+info")
+        assert target.read().up
+
+
+@pytest.mark.parametrize("name", ["redis-6.2", "distribution"])
+def test_a_server_that_does_not_know_auth_gives_no_piece_of_the_password_away(name: str) -> None:
+    """It repeats what it was asked, and cuts that off anywhere."""
+    word = "".join(f"{number:04x}" for number in range(1000, 1050))
+    with server(name, {"rename-command AUTH": '""'}) as watched:
+        for user in ("", "monitor"):
+            with one("redis", settings(watched.url(user, word))) as target:
+                told = target.read()
+                assert told.up is False
+                assert told.reason == "unknown command 'AUTH'"
+                assert "leave user and password out" in told.fix
+                assert word[:8] not in f"{told}"
 
 
 def test_commands_that_were_renamed_are_skipped() -> None:

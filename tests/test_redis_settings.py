@@ -31,6 +31,10 @@ def test_an_address_is_understood(url: str, expected: tuple[object, ...]) -> Non
     assert (found.host, found.port, found.path, found.tls, found.user, found.password, found.database) == expected
 
 
+def test_an_address_that_is_shown_has_no_password() -> None:
+    assert "55-x" not in repr(parse("redis://u:55-x@h"))
+
+
 @pytest.mark.parametrize(
     "url",
     ["http://h", "h:6379", "redis://", "redis://h:port", "redis://h:0", "redis://h/x", "redis://h/1?db=2", "unix://r.sock",
@@ -98,7 +102,8 @@ def test_info_is_taken_as_it_comes() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("5", 5), ("-1", -1), ("1.5", 1.5), ("ok", 1), ("err", 0), ("nan", None), ("inf", None), ("", None), (None, None),
-     ("1e400", None), ("12M", None)],
+     ("1e400", None), ("12M", None), ("2024_01", None), (" 5", None), ("5\n", None), ("٣", None), ("1e3", 1000),
+     ("0x10", None), ("9" * 400, None)],
 )  # fmt: skip
 def test_a_number_is_one_or_none(text: str | None, expected: float | None) -> None:
     assert number(text) == expected

@@ -1,12 +1,11 @@
 """Redis servers and sentinels, and their like, under redis_exporter's names."""
 
-import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import ClassVar
 
-from exporter.collector import Collector, Context, Read
+from exporter.collector import Collector, Context, Read, limited
 from exporter.collectors.redis import (
     clients,
     cluster,
@@ -69,7 +68,7 @@ class Redis(Collector[Session]):
         yield Session(self._server, self.settings)
 
     def reads(self) -> list[Read]:
-        return [_limited(read, self.settings.top) for read in super().reads()]
+        return limited(super().reads(), self.settings.top)
 
     def standing(self, up: bool, failing: bool) -> Samples:
         """redis_up, and whether all could be read."""
@@ -81,9 +80,3 @@ class Redis(Collector[Session]):
 
     def close(self) -> None:
         self._server.close()
-
-
-def _limited(read: Read, top: int) -> Read:
-    if read.members is None:
-        return read
-    return dataclasses.replace(read, members=dataclasses.replace(read.members, top=top))

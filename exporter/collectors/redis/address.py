@@ -1,6 +1,6 @@
 """Where a Redis server is, and how it is told who asks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -19,7 +19,7 @@ class Address:
     path: str
     tls: bool
     user: str
-    password: str
+    password: str = field(repr=False)
     database: int
 
     @property

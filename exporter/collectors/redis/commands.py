@@ -1,5 +1,6 @@
 """What commands cost, and which errors were answered."""
 
+from collections.abc import Callable
 from typing import Final
 
 from exporter.collector import Members, NotApplicable, read
@@ -25,15 +26,32 @@ ERRORS = counter(
 )
 
 
+# By these workers wait for messages: rules tell servers with queues by them, so they never add up in `other`.
+WAITING: Final = frozenset(
+    {"blpop", "brpop", "blmove", "brpoplpush", "blmpop", "bzpopmin", "bzpopmax", "bzmpop", "xreadgroup"}
+)
+
+
 @read(members=Members(("cmd",), 100, CALLS))
 def commands(session: Session) -> Samples:
     """Calls of each command, their time, and those that went wrong."""
+    yield from _counted(session, lambda name: name not in WAITING)
+
+
+@read
+def waiting_commands(session: Session) -> Samples:
+    """The same of commands by which workers wait for messages."""
+    yield from _counted(session, WAITING.__contains__)
+
+
+def _counted(session: Session, is_meant: Callable[[str], bool]) -> Samples:
     for name, counts in session.info.entries("Commandstats", "cmdstat_"):
-        microseconds = number(counts.get("usec"))
-        yield CALLS(number(counts.get("calls")), cmd=name)
-        yield _DURATION(microseconds if microseconds is None else microseconds / 1e6, cmd=name)
-        yield _REJECTED(number(counts.get("rejected_calls")), cmd=name)
-        yield _FAILED(number(counts.get("failed_calls")), cmd=name)
+        if is_meant(name):
+            microseconds = number(counts.get("usec"))
+            yield CALLS(number(counts.get("calls")), cmd=name)
+            yield _DURATION(microseconds if microseconds is None else microseconds / 1e6, cmd=name)
+            yield _REJECTED(number(counts.get("rejected_calls")), cmd=name)
+            yield _FAILED(number(counts.get("failed_calls")), cmd=name)
 
 
 @read(members=Members(("err",), 100, ERRORS))

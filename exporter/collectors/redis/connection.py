@@ -13,14 +13,14 @@ from exporter.collectors.redis.address import Address
 from exporter.collectors.redis.info import Info
 from exporter.collectors.redis.line import Bounds
 from exporter.collectors.redis.reply import Command, Refusal, Reply, StrangeError
-from exporter.collectors.redis.trouble import GIVEN_UP, broken, refused
-from exporter.deadline import within
+from exporter.collectors.redis.trouble import broken, refused
+from exporter.deadline import GIVEN_UP, within
 
 if TYPE_CHECKING:
     from exporter.collectors.redis.wire import Wire
 
 NAME: Final = "runbook-exporter"
-# What was refused is not asked at each round: the server counts and logs each refusal.
+# What the user may not do is not asked at each round: the server counts and logs each refusal.
 _REFUSALS_STAND: Final = 300.0
 _FAILURES: Final = (OSError, StrangeError)
 
@@ -42,7 +42,7 @@ class Server:
         self._seconds = within(timeout)
         self._under_way = (0, Bounds(self._seconds))  # the number of the round, and its bounds, changed together
         self._wire: Wire | None = None
-        self._refusals: dict[Command, tuple[Refusal, float]] = {}
+        self._refusals: dict[tuple[int, Command], tuple[Refusal, float]] = {}  # by database; each with its end
         self.mode = ""
         self.database = 0
         self.started: tuple[str, float] = ("", 0.0)
@@ -50,6 +50,12 @@ class Server:
     @property
     def round(self) -> int:
         return self._under_way[0]
+
+    @property
+    def spent(self) -> float:
+        """How much of the round's time is over, as a share."""
+        deadline = self._under_way[1].deadline
+        return deadline.spent() / deadline.seconds
 
     def awaken(self) -> None:
         """Begin a round."""
@@ -84,16 +90,21 @@ class Server:
             raise
         return answers
 
-    def try_to(self, name: str, commands: Sequence[Command]) -> list[Reply]:
-        """Return the answers to commands of that name; none while a refusal of it stands."""
+    def try_to(self, commands: Sequence[Command], database: int = -1) -> list[Reply]:
+        """Return the answers in order, as ask() does; what the server refused lately for good is not asked again.
+
+        A database is named where the answer may be another in each.
+        """
         now = time.monotonic()
-        if now < self._refusals.get((name,), (None, 0.0))[1]:
-            return []
-        answers = self.ask(commands)
-        for answer in answers:
-            if _is_lasting(answer):
-                self._refusals[(name,)] = (answer, now + _REFUSALS_STAND)
-        return answers
+        self._refusals = {asked: refusal for asked, refusal in self._refusals.items() if now < refusal[1]}
+        known = {command: answer for (place, command), (answer, _) in self._refusals.items() if place == database}
+        fresh = [command for command in commands if command not in known]
+        for command, answer in zip(fresh, self.ask(fresh) if fresh else (), strict=True):
+            known[command] = answer
+            # without INFO there is nothing: it is asked until it may be
+            if isinstance(answer, Refusal) and answer.is_lasting and command[0] != "INFO":
+                self._refusals[database, command] = (answer, now + _REFUSALS_STAND)
+        return [known[command] for command in commands]
 
     def understood(self, told: Reply) -> Info:
         """Return what INFO told; Trouble where the server refused it, or is none."""
@@ -118,14 +129,8 @@ class Server:
             wire.close()
 
     def _gathered(self, wanted: Sequence[Asking]) -> dict[Command, Reply]:
-        now = time.monotonic()
-        known = {command: answer for command, (answer, until) in self._refusals.items() if now < until}
-        commands = [asking.command for asking in wanted if asking.command not in known]
-        answers = dict(zip(commands, self.ask(commands), strict=True))
-        for command, answer in answers.items():
-            if _is_lasting(answer):
-                self._refusals[command] = (answer, now + _REFUSALS_STAND)
-        return known | answers
+        commands = [asking.command for asking in wanted]
+        return dict(zip(commands, self.try_to(commands), strict=True))
 
     def _open(self) -> None:
         module = _wire_module()
@@ -152,11 +157,6 @@ class Server:
         if bounds.cancel.cancelled:
             return Trouble(GIVEN_UP)
         return broken(error, self._address, bounds.deadline.seconds)
-
-
-def _is_lasting(answer: Reply) -> bool:
-    """Tell whether an answer will be the same for some time: no right to do it, or no such command."""
-    return isinstance(answer, Refusal) and answer.code in ("NOPERM", "ERR")
 
 
 def _wire_module() -> ModuleType:

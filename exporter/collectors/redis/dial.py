@@ -3,13 +3,11 @@
 import socket
 import ssl
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from exporter.collectors.redis.address import Address
 from exporter.deadline import Cancel, Deadline
-from exporter.lookup import looked_up
+from exporter.lookup import addresses
 
 
 class SilentError(TimeoutError):
@@ -46,7 +44,7 @@ def _secured(line: socket.socket, address: Address, deadline: Deadline, context:
 
 def _first(address: Address, deadline: Deadline, cancel: Cancel) -> socket.socket:
     """Return a connection to the first of the host's addresses that answers."""
-    found = _looked_up(address, deadline)
+    found = addresses(address.host, address.port, deadline.left)
     for number, (family, kind, protocol, _, place) in enumerate(found, 1):
         try:
             # one that swallows everything must leave time for those after it
@@ -67,10 +65,3 @@ def _connected(family: int, kind: int, protocol: int, place: Any, seconds: float
         line.close()
         raise
     return line
-
-
-def _looked_up(address: Address, deadline: Deadline) -> list[Any]:
-    look_up = partial(socket.getaddrinfo, address.host, address.port, type=socket.SOCK_STREAM)
-    with suppress(socket.gaierror):
-        return look_up(flags=socket.AI_NUMERICHOST)
-    return looked_up((address.host, address.port), look_up, deadline.left())  # it keeps to no deadline of ours

@@ -1,6 +1,7 @@
 """INFO, as Redis and its like tell it: sections of names with values, of which any may be missing."""
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ from exporter.collectors.redis.reply import StrangeError
 
 Number = int | float
 _LONGEST_WHOLE: Final = 20  # digits of a number of 64 bits, with its sign
+_FIGURE: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORDS: Final = {"ok": 1, "true": 1, "err": 0, "fail": 0, "false": 0}
 
 
@@ -65,15 +67,20 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def number(text: str | None) -> Number | None:
-    """Return a text as a finite number; None where it is none."""
+    """Return a text as a finite number, or a word that stands for one; None where it is neither."""
     if text is None:
         return None
-    if text.isdecimal() and len(text) <= _LONGEST_WHOLE:
-        return int(text)
-    try:
-        value = float(text)
-    except ValueError:
-        return _WORDS.get(text)
-    if not math.isfinite(value):
+    return _WORDS[text] if text in _WORDS else figure(text)
+
+
+def figure(text: str) -> Number | None:
+    """Return a text as a finite number; None where it is none.
+
+    float() takes more than people mean by one: `2024_01`, blanks around it, other figures than 0 to 9.
+    """
+    if _FIGURE.fullmatch(text) is None:
         return None
-    return int(value) if text[:1] == "-" and text[1:].isdecimal() else value
+    if len(text) <= _LONGEST_WHOLE and text.removeprefix("-").isdecimal():
+        return int(text)
+    value = float(text)
+    return value if math.isfinite(value) else None

@@ -1,23 +1,16 @@
 """How long chosen keys are: queues, streams, sets, whatever the configuration names."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from exporter.collector import Members, NotApplicable, read
-from exporter.collectors.redis.info import Number, number
+from exporter.collectors.redis.info import Number, figure
+from exporter.collectors.redis.lengths import Missed, lengths, reached, types
 from exporter.collectors.redis.reply import Refusal
 from exporter.collectors.redis.session import Session
-from exporter.collectors.redis.trouble import listed, refused, strange
-from exporter.metric import Metric, Samples, gauge
+from exporter.collectors.redis.trouble import listed, withheld
+from exporter.metric import Metric, Remarking, Samples, gauge
 
-LENGTHS: Final[Mapping[bytes, str]] = {
-    b"list": "LLEN",
-    b"set": "SCARD",
-    b"zset": "ZCARD",
-    b"hash": "HLEN",
-    b"stream": "XLEN",
-    b"string": "STRLEN",
-}
 _LONGEST_NUMBER: Final = 40
 _GROUP: Final = ("db", "stream", "group")
 
@@ -59,45 +52,59 @@ _OF_GROUP: Final[dict[str, Metric]] = {
 }
 
 
+class Kinds(NamedTuple):
+    """The types of the keys that the configuration names, by database and name, and the keys that have none known."""
+
+    by_database: Mapping[int, Mapping[str, bytes]]
+    missed: Missed
+
+
 @read
-def keys(session: Session) -> Samples:
+def keys(session: Session) -> Remarking:
     """How long the keys are that the configuration names."""
-    for database, kinds in _kinds(session).items():
-        session.select(database)
+    found = _kinds(session)
+    missed = Missed(found.missed)
+    for database, kinds in found.by_database.items():
+        if not reached(session, database, kinds, missed):
+            continue
         place = f"db{database}"
-        there = [(name, kind) for name, kind in kinds.items() if kind in LENGTHS]
-        answers = session.ask([(LENGTHS[kind], name) for name, kind in there])
-        for (name, kind), answer in zip(there, answers, strict=True):
-            size = length_in(answer, LENGTHS[kind])
+        for name, kind, size in lengths(session, database, kinds, missed):
             yield SIZE(size, db=place, key=name)
             if kind == b"stream":
                 yield LENGTH(size, db=place, stream=name)
         for name, kind in kinds.items():
             if kind == b"none":
                 yield SIZE(0, db=place, key=name)
-        strings = [name for name, kind in there if kind == b"string"]
+        strings = [name for name, kind in kinds.items() if kind == b"string"]
         # a piece of it is enough to see whether it is a number, and it may be half a gigabyte
-        pieces = session.try_to("getrange", [("GETRANGE", name, "0", str(_LONGEST_NUMBER)) for name in strings])
-        for name, piece in zip(strings, pieces, strict=False):
+        pieces = session.try_to([("GETRANGE", name, "0", str(_LONGEST_NUMBER)) for name in strings])
+        for name, piece in zip(strings, pieces, strict=True):
             yield VALUE(_number(piece), db=place, key=name)
+    return missed.remark(len(session.settings.keys))
 
 
 @read(members=Members(_GROUP, 100, PENDING))
-def streams(session: Session) -> Samples:
+def streams(session: Session) -> Remarking:
     """Groups that read the streams among those keys, and what waits for them."""
-    found = [(database, name) for database, kinds in _kinds(session).items() for name, kind in kinds.items()
+    found = _kinds(session)
+    found.missed.remark(len(session.settings.keys))  # the read `keys` tells of some, and where it is all, so does this
+    there = [(database, name) for database, kinds in found.by_database.items() for name, kind in kinds.items()
              if kind == b"stream"]  # fmt: skip
-    if not found:
+    if not there:
         raise NotApplicable("none of the keys that the configuration names is a stream")
-    for database, name in found:
-        session.select(database)
-        for answer in session.try_to("xinfo|groups", [("XINFO", "GROUPS", name)]):
+    missed = Missed()
+    for database, name in there:
+        if not reached(session, database, [name], missed):
+            continue
+        (answer,) = session.try_to([("XINFO", "GROUPS", name)])
+        if not isinstance(answer, Refusal):
             yield from _groups(answer, f"db{database}", name)
+        elif answer.is_lasting:  # else it is gone, or no stream any more
+            missed.add(withheld(answer, "xinfo|groups"), database, [name])
+    return missed.remark(len(there))
 
 
 def _groups(answer: Any, database: str, name: str) -> Samples:
-    if isinstance(answer, Refusal):  # a user who may not see groups still sees lengths
-        return
     groups = [listed(group, "XINFO GROUPS") for group in listed(answer, "XINFO GROUPS")]
     yield GROUPS(len(groups), db=database, stream=name)
     for group in groups:
@@ -112,43 +119,23 @@ def _groups(answer: Any, database: str, name: str) -> Samples:
             )
 
 
-def _kinds(session: Session) -> Mapping[int, Mapping[str, bytes]]:
-    """Return the type of each key that the configuration names, by database and name; `none` where it is not there."""
+def _kinds(session: Session) -> Kinds:
+    """Return the type of each key that the configuration names; the server is asked once a round."""
     wanted: dict[int, list[str]] = {}
     for text in session.settings.keys:
         database, name = session.settings.key(text)
         wanted.setdefault(database, []).append(name)
     if not wanted:
         raise NotApplicable("the configuration names no keys")
-    if not session.kinds:
-        found = {}
-        for database, names in sorted(wanted.items()):
-            session.select(database)
-            answers = session.ask([("TYPE", name) for name in names])
-            found[database] = {name: kind_in(answer) for name, answer in zip(names, answers, strict=True)}
-        session.kinds = found
+    if session.kinds is None:
+        missed = Missed()
+        found = {database: types(session, database, names, missed) for database, names in sorted(wanted.items())}
+        session.kinds = Kinds({database: kinds for database, kinds in found.items() if kinds}, missed)
     return session.kinds
 
 
-def kind_in(answer: Any) -> bytes:
-    if isinstance(answer, Refusal):
-        raise refused(answer, "type")
-    if not isinstance(answer, bytes):
-        raise strange("TYPE")
-    return answer
-
-
-def length_in(answer: Any, command: str) -> int | None:
-    """Return a length; None where the key has become something else since it was asked for its type."""
-    if isinstance(answer, Refusal):
-        if answer.code == "WRONGTYPE":
-            return None
-        raise refused(answer, command.lower())
-    return answer if isinstance(answer, int) else None
-
-
 def _number(piece: Any) -> Number | None:
-    """Return the number that a string is; words that INFO takes for one are none here."""
-    if not isinstance(piece, bytes) or len(piece) > _LONGEST_NUMBER or not piece.strip(b"+-.")[:1].isdigit():
+    """Return the number that a string is, if it is one."""
+    if not isinstance(piece, bytes) or len(piece) > _LONGEST_NUMBER:
         return None
-    return number(piece.decode("utf-8", "replace"))
+    return figure(piece.decode("utf-8", "replace"))

@@ -33,6 +33,8 @@ def keyspace(session: Session) -> Samples:
     """Keys of each database."""
     if session.mode == "sentinel":
         raise NotApplicable("a sentinel has no databases")
+    if session.info.number("loading"):
+        raise NotApplicable("it reads its dataset into memory: keys are told once all are there")
     filled = dict(session.info.entries("Keyspace", "db"))
     for name, counts in filled.items():
         ttl = number(counts.get("avg_ttl"))

@@ -8,7 +8,7 @@ from exporter.collectors.redis.info import number
 from exporter.collectors.redis.reply import Command, Refusal
 from exporter.collectors.redis.session import SENTINEL, Session, told
 from exporter.collectors.redis.trouble import listed, strange, withheld
-from exporter.metric import Metric, Samples, gauge
+from exporter.metric import Fold, Metric, Remarking, Samples, gauge
 
 _INFO: Final = "INFO"
 _SOURCE: Final = "SENTINEL"
@@ -29,13 +29,18 @@ _SENTINEL: Final[dict[str, Metric]] = {
 }
 
 
-def _of_master(name: str, help: str, *more: str, source: str = _SOURCE) -> Metric:
-    return gauge(name, help, labels=(*_MASTER, *more), source=source)
+def _of_master(name: str, help: str, *more: str, source: str = _SOURCE, fold: Fold | None = None) -> Metric:
+    return gauge(name, help, labels=(*_MASTER, *more), source=source, fold=fold)
+
+
+def _setting(name: str, help: str) -> Metric:
+    return _of_master(name, help, fold="drop")  # of several primaries there is no sum of it
 
 
 STATUS = _of_master(
-    "redis_sentinel_master_status", "1 where the primary is well, 0 where it is down.", "master_status", source=_INFO
-)
+    "redis_sentinel_master_status", "1 where the primary is well, 0 where it is down.", "master_status", source=_INFO,
+    fold="min",
+)  # fmt: skip
 SLAVES = _of_master("redis_sentinel_master_slaves", "Replicas of the primary.", source=_INFO)
 SENTINELS = _of_master("redis_sentinel_master_sentinels", "Sentinels that watch it, this one included.", source=_INFO)
 OK_SLAVES = _of_master("redis_sentinel_master_ok_slaves", "Replicas of the primary that are not down.")
@@ -47,19 +52,21 @@ QUORUM = gauge(
     source=_SOURCE,
 )
 _SETTINGS: Final[dict[str, Metric]] = {
-    "quorum": _of_master("redis_sentinel_master_setting_ckquorum", "Sentinels that have to call it down."),
-    "failover-timeout": _of_master(
+    "quorum": _setting("redis_sentinel_master_setting_ckquorum", "Sentinels that have to call it down."),
+    "failover-timeout": _setting(
         "redis_sentinel_master_setting_failover_timeout", "How long a failover may take, in milliseconds."
     ),
-    "parallel-syncs": _of_master(
+    "parallel-syncs": _setting(
         "redis_sentinel_master_setting_parallel_syncs", "Replicas that take a copy at a time after a failover."
     ),
-    "down-after-milliseconds": _of_master(
+    "down-after-milliseconds": _setting(
         "redis_sentinel_master_setting_down_after_milliseconds", "After what silence it is called down."
     ),
-    "config-epoch": _of_master("redis_sentinel_master_config_epoch", "The epoch of its configuration."),
+    "config-epoch": _setting("redis_sentinel_master_config_epoch", "The epoch of its configuration."),
 }
-PING = _of_master("redis_sentinel_master_last_ok_ping_reply_seconds", "When it last answered well, in seconds ago.")
+PING = _of_master(
+    "redis_sentinel_master_last_ok_ping_reply_seconds", "When it last answered well, in seconds ago.", fold="max"
+)
 
 
 @read
@@ -84,15 +91,17 @@ def sentinel_primaries(session: Session) -> Samples:
 
 
 @read(members=Members(_MASTER, _MOST_MASTERS, OK_SENTINELS))
-def sentinel_views(session: Session) -> Samples:
+def sentinel_views(session: Session) -> Remarking:
     """Which replicas and other sentinels can be reached, and whether they are enough."""
     answer = session.answer(SENTINEL, "sentinel")
-    masters = [_fields(master) for master in listed(answer, "SENTINEL MASTERS")][:_MOST_MASTERS]
-    names = [master.get("name", "") for master in masters]
-    asked: list[Command] = [("SENTINEL", what, name) for name in names for what in ("CKQUORUM", "SENTINELS", "SLAVES")]
-    answers = iter(session.ask(asked))
+    found = sorted((_fields(master) for master in listed(answer, "SENTINEL MASTERS")), key=_name)
+    masters = found[:_MOST_MASTERS]
+    asked: list[Command] = [
+        ("SENTINEL", what, _name(master)) for master in masters for what in ("CKQUORUM", "SENTINELS", "SLAVES")
+    ]
+    answers = iter(session.try_to(asked))
     for master, quorum, sentinels, slaves in zip(masters, answers, answers, answers, strict=True):
-        place = {"master_name": master.get("name", ""), "master_address": _address(master)}
+        place = {"master_name": _name(master), "master_address": _address(master)}
         for name, metric in _SETTINGS.items():
             yield metric(number(master.get(name)), **place)
         ping = number(master.get("last-ok-ping-reply"))
@@ -100,6 +109,8 @@ def sentinel_views(session: Session) -> Samples:
         yield QUORUM(_quorum(quorum), master_name=place["master_name"])
         yield OK_SENTINELS(1 + _well(sentinels, "sentinel|sentinels"), **place)  # it is well itself
         yield OK_SLAVES(_well(slaves, "sentinel|slaves"), **place)
+    rest = len(found) - len(masters)
+    return f"{rest} primaries are not looked into: {_MOST_MASTERS} are, in the order of their names" if rest else ""
 
 
 def _fields(answer: Any) -> Mapping[str, str]:
@@ -108,6 +119,10 @@ def _fields(answer: Any) -> Mapping[str, str]:
         raise strange("SENTINEL")
     words = [word.decode("utf-8", "replace") for word in answer]
     return dict(zip(words[::2], words[1::2], strict=False))
+
+
+def _name(master: Mapping[str, str]) -> str:
+    return master.get("name", "")
 
 
 def _address(master: Mapping[str, str]) -> str:

@@ -7,10 +7,12 @@ from exporter.collector import NotApplicable
 from exporter.collectors.redis.connection import Asking, Server
 from exporter.collectors.redis.info import Info
 from exporter.collectors.redis.reply import Command, Refusal, Reply
-from exporter.collectors.redis.trouble import refused, withheld
+from exporter.collectors.redis.trouble import withheld
 from exporter.metric import Metric, Samples
 
 if TYPE_CHECKING:
+    from exporter.collectors.redis.keys import Kinds
+    from exporter.collectors.redis.patterns import Matches
     from exporter.collectors.redis.settings import RedisSettings
 
 INFO: Final = ("INFO", "all")
@@ -55,8 +57,8 @@ class Session:
         self._answers = server.gather(wanted)
         self.info = server.understood(self._answers[INFO])
         self.mode = server.mode
-        self.kinds: Mapping[int, Mapping[str, bytes]] = {}  # of the keys that the configuration names, once asked
-        self.matches: Mapping[tuple[int, str], set[bytes]] = {}  # of its patterns
+        self.kinds: Kinds | None = None  # of the keys that the configuration names, once asked
+        self.matches: Matches | None = None  # of its patterns
 
     def answer(self, command: Command, what: str) -> Any:
         """Return what the server answered to a command of every round; NotApplicable where it is for other modes."""
@@ -78,18 +80,24 @@ class Session:
         """Return the server's answers to more commands."""
         return self._server.ask(commands) if commands else []
 
-    def try_to(self, name: str, commands: Sequence[Command]) -> list[Reply]:
-        """Return the answers to commands that are nice to have, none where the user was refused that one lately."""
-        return self._server.try_to(name, commands) if commands else []
+    def try_to(self, commands: Sequence[Command]) -> list[Reply]:
+        """Return the server's answers to more commands, of which some may be refused; those are not asked each time."""
+        return self._server.try_to(commands, self._server.database) if commands else []
 
-    def select(self, database: int) -> None:
-        """Go to a database; the next commands are for it."""
+    @property
+    def spent(self) -> float:
+        """How much of the round's time is over, as a share."""
+        return self._server.spent
+
+    def select(self, database: int) -> Refusal | None:
+        """Go to a database, which the next commands are for; return why the server would not, if so."""
         if database == self._server.database:
-            return
-        (answer,) = self.ask([("SELECT", str(database))])
+            return None
+        (answer,) = self._server.try_to([("SELECT", str(database))])
         if isinstance(answer, Refusal):
-            raise refused(answer, "select")
+            return answer
         self._server.database = database
+        return None
 
     def start_time(self, started: float) -> float:
         """Return when the server started, the same each time: uptime and clock are in whole seconds, and disagree."""

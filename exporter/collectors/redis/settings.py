@@ -46,7 +46,7 @@ class RedisSettings:
     key_patterns: tuple[str, ...] = setting(
         (),
         help="Patterns of further keys, counted and measured once a minute: `PATTERN` or `dbN=PATTERN`, with `*`, `?` "
-        "and `[...]`. The server is searched with SCAN for each, which costs it more the more keys it has.",
+        "and `[...]`. Each database is searched with SCAN once for all its patterns.",
         example="['queue:*', 'db2=job:*']",
     )
     scan_most: int = setting(
@@ -54,8 +54,8 @@ class RedisSettings:
     )
     top: int = setting(
         100,
-        help="How many commands, errors, databases and replicas have series of their own; the others add up in "
-        "`other`.",
+        help="How many commands, errors, databases, replicas and primaries of a sentinel have series of their own; the "
+        "others add up in `other`.",
     )
 
     def check(self) -> Problems:

@@ -14,6 +14,7 @@ _FIXES: Final = {
     "NOAUTH": "it asks for a password: give it in `url`, or as `password_file`",
     "WRONGPASS": "correct user and password; ACL LIST shows the users, and whether they are on",
     "NOPERM": "let the user do that: ACL SETUSER <user> +{command}",
+    "NOPERM of a key": "let the user read it: ACL SETUSER <user> %R~KEY, before 7.0 ~KEY",
     "DENIED": "it is in protected mode: set a password (requirepass) or `bind` it to the address that is asked",
     "LOADING": "it reads its dataset into memory; redis_loading_dump_file is 1 until it is done",
     "MASTERDOWN": "the replica has lost its primary and must not answer (replica-serve-stale-data no)",
@@ -23,13 +24,13 @@ _FIXES: Final = {
     "CLUSTERDOWN": "the cluster has slots that no node serves: see CLUSTER INFO",
     "max number of clients": "raise maxclients, or close clients: CLIENT LIST shows them",
     "invalid password": "correct the password",
+    "unknown command 'AUTH'": "leave user and password out: the server knows no AUTH, or it was renamed",
     "without any password configured": "leave the password out: the server has none, or set it there with requirepass",
     "wrong number of arguments for 'auth'": "leave the user out: before version 6 there are only passwords",
     "invalid DB index": "correct the number of the database; `databases` in redis.conf says how many there are",
     "DB index is out of range": "correct the number of the database; `databases` in redis.conf says how many there are",
     "SELECT is not allowed in cluster mode": "leave the database out: a cluster has only 0",
 }
-GIVEN_UP: Final = "given up, as the round took longer than the target's timeout"
 _NO_CERTIFICATE: Final = (
     "see its log: it may want a client certificate (`client_cert`, `client_key`), or not trust the one it got"
 )
@@ -39,15 +40,18 @@ _SILENT: Final = "it hangs, or does one slow command: see SLOWLOG GET, and wheth
 
 def refused(answer: Refusal, command: str = "") -> Trouble:
     """Return why the server did not do a command, and the remedy where one is known."""
-    key = answer.code if answer.code in _FIXES else next((words for words in _FIXES if words in answer), "")
-    return Trouble(answer.removeprefix("ERR "), _FIXES.get(key, "").format(command=command))
+    # what follows is what was asked, cut anywhere: of a password that is a piece, which nobody would know to hide
+    said = answer.partition(", with args beginning with")[0].replace("`", "'")
+    key = answer.code if answer.code in _FIXES else next((words for words in _FIXES if words in said), "")
+    fix = _FIXES.get(f"{key} of a key" if answer.is_of_key else key, "")
+    return Trouble(said.removeprefix("ERR "), fix.format(command=command))
 
 
 def withheld(answer: Refusal, command: str) -> Trouble:
     """Return why a read has nothing to tell: the user may not, or the server does not know the command."""
-    if answer.code == "NOPERM":
+    if answer.code == "NOPERM" and not answer.is_of_key:
         return NotApplicable(f"the user may not do {command.replace('|', ' ').upper()}", refused(answer, command).fix)
-    if answer.startswith(("ERR unknown command", "ERR unknown subcommand", "ERR Unknown subcommand")):
+    if answer.is_unknown:
         return NotApplicable(f"the server does not know {command.replace('|', ' ').upper()}, or it was renamed")
     return refused(answer, command)
 
