@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFIG ?=
 ARGS ?=
 
-.PHONY: run test lint types rules unit generate bench clean
+.PHONY: run test lint types rules unit proof generate bench clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/runbook-exporter $(if $(CONFIG),--config.file=$(CONFIG)) $(ARGS)
@@ -15,7 +15,7 @@ test: $(VENV)/dev.stamp
 	.ci/postgres
 	.ci/redis
 	.ci/duckdb
-	$(MAKE) --no-print-directory lint types rules unit
+	$(MAKE) --no-print-directory -j 2 lint types rules unit
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -32,6 +32,10 @@ rules: $(VENV)/dev.stamp
 
 unit: $(VENV)/dev.stamp
 	$(BIN)/pytest $(ARGS)
+
+# What takes too long for each change: hard writers by the thousand rounds, alerts on their whole way.
+proof: $(VENV)/dev.stamp
+	RUNBOOK_DUCKDB_ROUNDS=700 $(BIN)/pytest -m long -rA $(ARGS)
 
 # Generated files; CI proves that they are current.
 generate: $(VENV)/dev.stamp

@@ -15,6 +15,7 @@ Work = Callable[[Cancel], Any]
 _SOONEST: Final = 30.0  # seconds until a look that failed is made again, at first
 _LONGEST_REST: Final = 10.0  # seconds between two looks at whether it is due
 _AWAITED: Final = 5.0  # seconds that the first look is waited for
+_TIDIED: Final = 10.0  # seconds for all looks under way to end, and to take away what they made
 # What burns the disk is done for one target at a time, whichever asks first.
 _heavy: Final = threading.Lock()
 
@@ -118,6 +119,7 @@ def keep_looking(looks: Sequence[LongLook], stop: threading.Event, ready: Callab
     """Be a collector's watch: make all these looks until told to stop.
 
     It is ready when the first of them was made, so that who asks once sees it; one that takes long is not awaited.
+    At the end all of them are: else the process may be gone before their copies are.
     """
     cancel = Cancel()
     first, *others = looks
@@ -135,6 +137,14 @@ def keep_looking(looks: Sequence[LongLook], stop: threading.Event, ready: Callab
         first.go_on(stop, cancel, ready)
     finally:
         awaited.cancel()
+        if stop.is_set():
+            _end(threads)
+
+
+def _end(threads: Sequence[threading.Thread]) -> None:
+    until = time.monotonic() + _TIDIED
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
 
 
 def _cancel_at(stop: threading.Event, cancel: Cancel) -> None:

@@ -5,15 +5,16 @@ those so much is taken as was there at the beginning. Whoever writes takes no no
 of theirs is written.
 """
 
+import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.collector import Trouble
-from exporter.scratch import empty, private
+from exporter.scratch import alone, empty, private
 
 _PIECE: Final = 8 << 20
 _COMPARED: Final = 1 << 20
@@ -22,6 +23,7 @@ _COARSE_TICK: Final = 2.1  # that of file systems that keep whole seconds
 _REST: Final = 0.05  # before the second try; doubled for each one after, up to a second
 _LONGEST_REST: Final = 1.0
 _ROOM_LEFT: Final = 64 << 20  # so much stays free beside the copy
+_SPILLED: Final = 256 << 20  # what who reads the copy may write beside it, four times the copy at most
 
 
 class ChangedError(Exception):
@@ -46,30 +48,34 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """The copy: its main file, when it was as it is (Unix seconds), and how many tries it took."""
+    """The copy: its main file, when it was as it is (Unix seconds), how many tries it took, and a folder for more."""
 
     path: str
     time: float
     tries: int
+    folder: str
 
 
 @contextmanager
-def copied(path: str, logs: Sequence[str], folder: str, *, most: int, header: int, tries: int = 8) -> Iterator[Copy]:
+def copied(
+    path: str, logs: Sequence[str], folder: str, *, most: int, header: int, tries: int = 8, name: str = "copy"
+) -> Iterator[Copy]:
     """Have a copy of the file, and of those of its `logs` (what follows its name) that exist, in a private folder.
 
-    `most` bytes are copied at most. The first `header` bytes are read again at the end, whatever the clock of the
-    file system says. What an earlier copy left in the folder is removed first.
+    `most` bytes are copied at most, into room that is taken before. The first `header` bytes are read again at the
+    end, whatever the clock of the file system says. What earlier copies left in the folder and beside it is removed
+    first; where another process is at work in it, the folder is one with a number. The copy has the `name`.
     """
-    with private(folder):
-        copy = _copied(path, logs, folder, most, header, tries)
+    with private(folder) as own:
+        copy = _copied(path, logs, own, most, header, tries, name)
         yield copy
 
 
-def _copied(path: str, logs: Sequence[str], folder: str, most: int, header: int, tries: int) -> Copy:
+def _copied(path: str, logs: Sequence[str], folder: str, most: int, header: int, tries: int, name: str) -> Copy:
     for number in range(1, tries + 1):
         now = time.time()
         try:
-            return Copy(_try(path, logs, folder, most, header), now, number)
+            return Copy(_try(path, logs, folder, most, header, name), now, number, folder)
         except ChangedError:
             empty(folder)
         if number < tries:
@@ -78,7 +84,7 @@ def _copied(path: str, logs: Sequence[str], folder: str, most: int, header: int,
     raise Trouble(reason, "if it lasts, read a backup instead (`open: backup`), or see what writes all the time")
 
 
-def _try(path: str, logs: Sequence[str], folder: str, most: int, header: int) -> str:
+def _try(path: str, logs: Sequence[str], folder: str, most: int, header: int, called: str) -> str:
     names = ("", *logs)
     before = _settled(path, names)
     main = before[""]
@@ -88,8 +94,9 @@ def _try(path: str, logs: Sequence[str], folder: str, most: int, header: int) ->
     if size > most:
         fix = "raise `max_copy_size`, or have a backup read with `open: backup`"
         raise Trouble(f"{path} has {size} bytes with what stands beside it, and {most} are copied at most", fix)
-    _check_room(folder, size)
-    target = os.path.join(folder, "copy")
+    target = os.path.join(folder, "copy", called)  # apart from what else lies there, whatever it is called
+    os.makedirs(os.path.dirname(target), 0o700, exist_ok=True)
+    _take_room(folder, {target + name: state.size for name, state in before.items() if state is not None})
     for name, state in before.items():
         if state is not None:
             _copy(path + name, target + name, state, whole=name == "")
@@ -154,7 +161,7 @@ def _copy(source: str, target: str, state: State, *, whole: bool) -> None:
         found = _state_of(os.fstat(descriptor))
         if (found.device, found.inode) != (state.device, state.inode) or (whole and found != state):
             raise ChangedError
-        with open(target, "xb", buffering=0, opener=_private) as file:
+        with open(target, "r+b", buffering=0) as file:
             _pour(descriptor, file.fileno(), state, whole=whole)
     finally:
         os.close(descriptor)
@@ -205,12 +212,33 @@ def _check_same(source: str, target: str, size: int) -> None:
         raise _unreadable(source, error) from None
 
 
+def _take_room(folder: str, sizes: Mapping[str, int]) -> None:
+    """Make the files of the copy as large as they will be, if there is room for them."""
+    with alone(os.path.dirname(folder)):  # two copies must not both count on the same room
+        _check_room(folder, sum(sizes.values()))
+        for target, size in sizes.items():
+            _make(target, size)
+
+
 def _check_room(folder: str, size: int) -> None:
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
-    if free < size + _ROOM_LEFT:
+    needed = size + min(_SPILLED, 4 * size) + _ROOM_LEFT
+    if free < needed:
         fix = "make room there, or name another folder with `scratch`"
-        raise Trouble(f"{folder} has {free} bytes free, and the copy needs {size + _ROOM_LEFT}", fix)
+        raise Trouble(f"{folder} has {free} bytes free, and the copy needs {needed}", fix)
+
+
+def _make(target: str, size: int) -> None:
+    with open(target, "xb", buffering=0, opener=_private) as file:
+        if not size:
+            return
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+                raise _failed(error) from None
+            # a file system that cannot: it grows with what is written
 
 
 def _failed(error: OSError) -> Trouble:

@@ -1,44 +1,70 @@
 """Folders for work of a moment: private, one process at a time in each, and empty afterwards."""
 
 import os
+import re
 import shutil
 import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from exporter.collector import Trouble
 
 _LOCK: Final = "lock"
+_MARK: Final = b"runbook-exporter\n"  # in the lock: the folder is one of these
+_NAME: Final = re.compile(r".+-[0-9a-f]{8}(\.[2-9])?")
+_AT_ONCE: Final = 3  # processes that do the same, as `test` beside the exporter
+_PATIENCE: Final = 10.0
+_NAP: Final = 0.01
 
 
 @contextmanager
-def private(folder: str) -> Iterator[None]:
-    """Have an empty folder of one's own, which is empty again at the end."""
-    import fcntl  # not on every system
+def private(folder: str) -> Iterator[str]:
+    """Yield an empty folder of one's own, which is empty again at the end; in use, one of that name and a number.
 
-    _make(folder)
-    lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    What others left beside it, who are at work no more, is removed as well.
+    """
+    one, lock = _free(folder)
     try:
+        with suppress(OSError):  # a disk that is full may be so by what is removed now
+            os.pwrite(lock, _MARK, 0)
+        empty(one)
+        _tidy(os.path.dirname(folder))
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            fix = "give each exporter a `scratch` of its own; or a process that looked before still hangs"
-            raise Trouble(f"another process uses {folder}", fix) from None
-        empty(folder)
-        try:
-            yield
+            yield one
         finally:
-            empty(folder)
+            empty(one)
     finally:
         os.close(lock)
 
 
+@contextmanager
+def alone(folder: str) -> Iterator[None]:
+    """Be the only one, of all who have a folder of their own in this one, while the block runs."""
+    import fcntl  # not on every system
+
+    until = time.monotonic() + _PATIENCE
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # it may be entered and not listed: then without
+        yield
+        return
+    try:
+        while time.monotonic() < until:  # others may lock it for reasons of their own
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_NAP)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def clear(folder: str) -> None:
-    """Remove what a process that was killed has left in its folder, unless another is at work there."""
-    if os.path.isdir(folder):
-        with private(folder):
-            pass
+    """Remove what processes that were killed have left in this folder and those beside it."""
+    _tidy(os.path.dirname(folder))
 
 
 def empty(folder: str) -> None:
@@ -48,6 +74,56 @@ def empty(folder: str) -> None:
             shutil.rmtree(entry.path, ignore_errors=True)
         elif entry.name != _LOCK:
             os.unlink(entry.path)
+
+
+def _free(folder: str) -> tuple[str, int]:
+    """Return a folder that nobody works in, made where there is none, and the descriptor that holds its lock."""
+    for number in range(1, _AT_ONCE + 1):
+        one = folder if number == 1 else f"{folder}.{number}"
+        _make(one)
+        lock = _locked(one, os.O_CREAT)
+        if lock is not None:
+            return one, lock
+    fix = "give each exporter a `scratch` of its own; or a process that looked before still hangs"
+    raise Trouble(f"other processes use {folder}", fix)
+
+
+def _locked(folder: str, flags: int = 0) -> int | None:
+    """Return the descriptor that holds the folder's lock; None where another process does."""
+    import fcntl  # not on every system
+
+    lock = os.open(os.path.join(folder, _LOCK), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def _tidy(above: str) -> None:
+    """Empty the folders of this kind that nobody is at work in; what is not such a one is left alone."""
+    try:
+        found = list(os.scandir(above))
+    except OSError:  # none yet, or one that may be entered and not listed
+        return
+    for entry in found:
+        if _NAME.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False):
+            with suppress(OSError):  # of another user, or without a lock
+                _tidy_one(entry.path)
+
+
+def _tidy_one(folder: str) -> None:
+    if os.lstat(folder).st_uid != os.geteuid():
+        return
+    lock = _locked(folder)
+    if lock is None:
+        return
+    try:
+        if os.pread(lock, len(_MARK) + 1, 0) == _MARK:
+            empty(folder)
+    finally:
+        os.close(lock)
 
 
 def _make(folder: str) -> None:

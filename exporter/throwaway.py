@@ -135,8 +135,13 @@ def _start(its: socket.socket, libraries: tuple[str, ...]) -> "subprocess.Popen[
             env={"LANG": "C.UTF-8", **variables}, start_new_session=True,
         )  # fmt: skip
     except OSError as error:
-        fix = "see what this machine, or the exporter, lacks: memory, processes, descriptors"
-        raise Trouble(f"no process could be started to look ({error.strerror})", fix) from None
+        raise Trouble(f"{sys.executable} could not be started to look ({error.strerror})", _remedy(error)) from None
+
+
+def _remedy(error: OSError) -> str:
+    if isinstance(error, PermissionError | FileNotFoundError):
+        return "install Python where the exporter's user can read and run it, and pass through all folders above"
+    return "see what this machine, or the exporter, lacks: memory, processes, descriptors"
 
 
 def _exchange(channel: socket.socket, text: bytes, deadline: Deadline, most: int) -> bytes | None:

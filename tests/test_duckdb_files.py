@@ -119,6 +119,27 @@ def test_a_symbolic_link_is_followed(database: Path, tmp_path: Path) -> None:
     assert page['duckdb_locked{mode="write"}'] == "1"
 
 
+def test_the_log_of_a_database_behind_a_link(database: Path, tmp_path: Path) -> None:
+    """DuckDB 2.0 has it beside the file itself; one beside the link may be this database's or not."""
+    link = tmp_path / "elsewhere" / "link.duckdb"
+    link.parent.mkdir()
+    link.symlink_to(database)
+    Path(f"{database}.wal").write_bytes(bytes(500))
+    with watched(link) as target:
+        page = target.page()
+        assert page["duckdb_wal_size_bytes"] == "500"
+        assert [series for series in page if 'duckdb_file_mode_octal{file="wal"' in series]
+        Path(f"{link}.wal").write_bytes(bytes(70))
+        page, outcome = target.page(), target.outcomes()["files"]
+    assert "duckdb_wal_size_bytes" not in page
+    assert int(page["duckdb_database_size_bytes"]) == database.stat().st_size
+    assert "a log lies beside the link" in outcome
+    with watched(link) as target:
+        assert not [series for series in target.page() if 'duckdb_file_mode_octal{file="wal"' in series]
+    with watched(tmp_path / "elsewhere" / ".." / database.name) as target:  # another name, and no link of a file
+        assert target.page()["duckdb_wal_size_bytes"] == "500"
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_temporary_files_that_may_not_be_seen(original: Path, open_folder: Path) -> None:
     database = copied(original, open_folder / "it.duckdb")

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from exporter.collector import Trouble
+from exporter.collector import Context, Trouble
 from exporter.collectors._duckdb.blocks import broken, checksum, layout_of
 from exporter.collectors.duckdb import looks
+from exporter.collectors.duckdb.looks import Check
 from exporter.collectors.duckdb.settings import DuckDBSettings
 from exporter.deadline import Cancel
+from exporter.state import State
 from exporter.throwaway import Broke, ask
 from tests.duckdbchecks import flip
 from tests.duckdbfile import older, request, run
@@ -72,7 +74,7 @@ def test_a_whole_database(database: Path, tmp_path: Path) -> None:
     assert answer["ok"], answer
     assert answer["rows"] == 60_000 - 10 + 5_100
     assert answer["seconds"] > 0
-    assert answer["file"] == [database.stat().st_dev, database.stat().st_ino]
+    assert answer["file"][:2] == [database.stat().st_dev, database.stat().st_ino]
 
 
 def after_flips(database: Path, scratch: Path, places: list[int], end: str = "") -> list[str]:
@@ -191,7 +193,8 @@ def test_what_the_page_says(database: Path, tmp_path: Path) -> None:
     assert float(page["duckdb_integrity_check_duration_seconds"]) > 0
 
 
-def test_damage_is_told_and_that_it_was_mended(database: Path, tmp_path: Path) -> None:
+def test_damage_is_told_and_that_it_was_mended(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "_AGAIN", 3.0)
     size, used = used_blocks(database)
     place = HEADERS + used[2] * size + 1000
     flip(database, place)
@@ -206,6 +209,61 @@ def test_damage_is_told_and_that_it_was_mended(database: Path, tmp_path: Path) -
         mended.rename(database)
         assert "another file has taken the place" in target.outcomes()["integrity"]
         until(lambda: target.page().get("duckdb_integrity_ok") == "1", 40)
+
+
+def checked(database: Path, scratch: Path) -> Check:
+    """Return the look that reads everything, made once."""
+    settings = DuckDBSettings(path=str(database), scratch=str(scratch))
+    check = looks.looks_of(settings, Context("it", 5.0, State(None).shelf("target it"))).integrity
+    check.make(Cancel())
+    return check
+
+
+def test_a_file_written_into_the_same_place_is_another(database: Path, tmp_path: Path) -> None:
+    """It keeps its number: another database, or an older state of this one."""
+    older_state = database.read_bytes()
+    run(database, "CHECKPOINT")
+    check = checked(database, tmp_path / "scratch")
+    found = check.found(60).value
+    assert not check.is_of_another(found)
+    run(database, "CREATE TABLE more AS FROM range(5)", "CHECKPOINT")
+    assert not check.is_of_another(found)
+    number = database.stat().st_ino
+    database.write_bytes(older_state)
+    assert check.is_of_another(found)
+    run(tmp_path / "other", "CREATE TABLE t AS FROM range(5)", *["CREATE TABLE u (i INTEGER)", "DROP TABLE u"] * 20)
+    database.write_bytes((tmp_path / "other").read_bytes())
+    assert check.is_of_another(found)
+    assert database.stat().st_ino == number
+
+
+def test_it_is_not_read_again_and_again(database: Path, tmp_path: Path) -> None:
+    """Neither what is damaged for good, nor what is replaced all the time."""
+    check = checked(database, tmp_path / "scratch")
+    assert check.rest() > 80_000
+    check.hasten()
+    assert 580 < check.rest() <= 600
+    flip(database, 100)
+    check.make(Cancel())
+    assert not check.found(60).value["ok"]
+    for _ in range(3):
+        check.hasten()
+        assert 580 < check.rest() <= 600
+    (tmp_path / "new").write_bytes(database.read_bytes())
+    (tmp_path / "new").rename(database)
+    assert check.is_of_another(check.found(60).value)
+    assert 580 < check.rest() <= 600
+
+
+def test_a_backup_is_checked_when_it_is_read(database: Path, tmp_path: Path) -> None:
+    """However old it is."""
+    os.utime(database, (1_700_000_000, 1_700_000_000))
+    before = time.time()
+    settings = f"path: {database}\nopen: backup\nbackup: {database}\nscratch: {tmp_path / 'scratch'}"
+    with one("duckdb", settings) as target:
+        until(lambda: target.outcomes()["integrity"].startswith("ok"), 30)
+        page = target.page()
+    assert float(page["duckdb_integrity_checked_timestamp_seconds"]) >= before
 
 
 def test_damage_that_one_copy_shows_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,11 +293,12 @@ def test_what_was_found_outlives_a_restart(database: Path, tmp_path: Path) -> No
     assert page["duckdb_integrity_ok"] == "1"
 
 
-def test_it_stays_known_while_the_file_is_gone(database: Path, tmp_path: Path) -> None:
+def test_it_is_not_known_while_the_file_is_gone(database: Path, tmp_path: Path) -> None:
     with watched(database, tmp_path / "scratch") as target:
         assert target.page()["duckdb_integrity_ok"] == "1"
         database.rename(tmp_path / "elsewhere")
         page = target.page()
     assert page["duckdb_up"] == "0"
-    assert page["duckdb_integrity_ok"] == "1"
+    assert "duckdb_integrity_ok" not in page
+    assert "duckdb_integrity_checked_timestamp_seconds" in page  # that stays true
     assert "duckdb_tables" not in page

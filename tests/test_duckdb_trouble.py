@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from exporter.collector import NotApplicable, Trouble
-from exporter.collectors._duckdb import asking
+from exporter.collectors._duckdb import asking, opening
 from exporter.collectors._duckdb.asking import look
 from exporter.collectors._duckdb.settings import WaySettings
-from exporter.collectors._duckdb.trouble import explained
+from exporter.collectors._duckdb.trouble import Damaged, explained
 from exporter.collectors.duckdb import DuckDB
 from exporter.throwaway import ask
 from tests.duckdbfile import ROOT, calm, held, made, older, run
@@ -95,6 +95,41 @@ def test_older_than_the_library() -> None:
     text = "Trying to read a database file with version number 39, but we can only read versions between 64 and 69."
     found = explained(RuntimeError(text), "/app.duckdb", "/scratch/copy")
     assert "old storage version 39; the library here reads 64 to 69" in str(found)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'IO Error: Could not write file "/srv/checksum corrupt/app.duckdb": Bad file descriptor',
+        "IO Error: Cannot open file /checksums/app.duckdb.wal: Too many open files",
+        'IO Error: Could not read all bytes from file "/srv/app.duckdb": Input/output error',
+        "Conversion Error: Could not convert string 'Corrupt database file' to INT32",
+        "Binder Error: there is no column checksum",
+    ],
+)
+def test_what_is_no_damage(said: str) -> None:
+    assert not isinstance(explained(RuntimeError(said), "/srv/checksum", "/scratch/copy"), Damaged)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "IO Error: Corrupt database file: computed checksum 17 does not match stored checksum 4 in block at location 8",
+        "IO Error: Corrupt WAL file: entry at byte position 17 computed checksum 1 does not match stored checksum 2",
+        "Serialization Error: Failed to deserialize: field id mismatch, expected: 100, got: 5",
+        'IO Error: Could not read enough bytes from file "/srv/app.duckdb": attempted to read 262144 bytes',
+    ],
+)
+def test_what_is_damage(said: str) -> None:
+    assert isinstance(explained(RuntimeError(said), "/srv/app.duckdb", "/scratch/copy"), Damaged)
+
+
+def test_a_backup_that_is_removed_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "backup-1"
+    there.write_bytes(b"")
+    os.utime(there, (1000, 1000))
+    monkeypatch.setattr("glob.glob", lambda *args, **more: [str(tmp_path / "backup-0"), str(there)])
+    assert opening._newest(str(tmp_path / "backup-*")) == str(there)
 
 
 def test_locked(database: Path, scratch: Path) -> None:
@@ -202,6 +237,17 @@ def test_no_permission(original: Path, open_folder: Path) -> None:
     assert told(open_folder / "mine") == ""
 
 
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(9000), bytes(20_000)])
+def test_something_else_in_its_place(database: Path, scratch: Path, content: bytes) -> None:
+    with one("duckdb", f"path: {database}\nscratch: {scratch}\nopen: never") as target:
+        assert target.page()["duckdb_up"] == "1"
+        database.write_bytes(content)
+        snapshot, page = target.read(), target.page()
+    assert "not a DuckDB database" in snapshot.reason
+    assert "put a backup in its place" in snapshot.reason + snapshot.fix
+    assert page["duckdb_up"] == page['runbook_target_up{collector="duckdb"}'] == "0"
+
+
 def test_gone_and_back(database: Path, scratch: Path) -> None:
     with one("duckdb", f"path: {database}\nscratch: {scratch}\nintegrity_interval: 0s") as target:
         until(lambda: target.outcomes()["contents"] == "ok", 20)
@@ -220,7 +266,7 @@ def test_never_there(tmp_path: Path, scratch: Path) -> None:
         page = target.page()
         assert page["duckdb_up"] == "0"
         calm()
-        leaves_nothing(target, 200, warm=20)
+        leaves_nothing(target, 120, warm=20)
 
 
 def test_a_file_system_that_hangs(tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:

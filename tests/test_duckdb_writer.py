@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
 from tests.duckdbfile import ROOT, Writing, request, writing
 
-ROUNDS = int(os.environ.get("RUNBOOK_DUCKDB_ROUNDS", "15"))
+ROUNDS = int(os.environ.get("RUNBOOK_DUCKDB_ROUNDS", "8"))
 LIBRARY = os.environ.get("RUNBOOK_DUCKDB_LIBRARY", "")
+
+
+def long(profile: str) -> ParameterSet:
+    """Return a profile for which `make proof` has time."""
+    return pytest.param(profile, marks=pytest.mark.long)
 
 
 def prove(writer: Writing, scratch: Path, rounds: int, kill: bool = False) -> dict[str, Any]:
@@ -56,7 +62,7 @@ def judge(told: dict[str, Any], rounds: int) -> None:
 
 
 @pytest.mark.timeout(36_000)
-@pytest.mark.parametrize("profile", ["tiny", "storm", "bulk", "attached", "index"])
+@pytest.mark.parametrize("profile", ["tiny", "storm", *map(long, ("bulk", "attached", "index"))])
 def test_what_is_read_is_true_while_somebody_writes(tmp_path: Path, profile: str) -> None:
     with writing(tmp_path, profile, LIBRARY) as writer:
         before = writer.counter
@@ -65,7 +71,7 @@ def test_what_is_read_is_true_while_somebody_writes(tmp_path: Path, profile: str
 
 
 @pytest.mark.timeout(36_000)
-@pytest.mark.parametrize("profile", ["tiny", "storm"])
+@pytest.mark.parametrize("profile", [long("tiny"), "storm"])
 def test_what_is_read_is_true_while_the_writer_is_killed_again_and_again(tmp_path: Path, profile: str) -> None:
     with writing(tmp_path, profile, LIBRARY) as writer:
         judge(prove(writer, tmp_path / "scratch", ROUNDS, kill=True), ROUNDS)

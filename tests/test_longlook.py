@@ -157,6 +157,23 @@ def test_it_ends_at_once_when_told_to_stop() -> None:
     assert look.trouble is None
 
 
+def test_all_are_tidied_up_before_it_ends() -> None:
+    begun, tidied = threading.Event(), threading.Event()
+
+    def work(cancel: Cancel) -> object:
+        ended = threading.Event()
+        with cancel.calling(ended.set):
+            begun.set()
+            ended.wait(10)
+        threading.Event().wait(0.3)
+        tidied.set()
+        raise TimeoutError
+
+    with kept(LongLook("rows", count(), 60, shelf()), LongLook("every row", work, 60, shelf(), heavy=True)):
+        assert begun.wait(5)
+    assert tidied.is_set()
+
+
 def test_a_long_one_keeps_no_other_waiting() -> None:
     release = threading.Event()
     slow = LongLook("every row", lambda cancel: release.wait(10), 60, shelf(), heavy=True)

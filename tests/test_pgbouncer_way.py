@@ -100,6 +100,7 @@ def _work(jobs: Redis, stop: threading.Event) -> None:
             client.brpop("queue")
 
 
+@pytest.mark.long
 def test_every_trouble_fires_and_ends(tmp_path: Path) -> None:
     with ExitStack() as stack:
         pool, _ = stack.enter_context(pooled({"max_client_conn": "9", "query_wait_timeout": "0"}))

@@ -21,7 +21,7 @@ LOGS = (".wal", ".more")
 
 @pytest.fixture
 def scratch(tmp_path: Path) -> Path:
-    return tmp_path / "scratch" / "it"
+    return tmp_path / "scratch" / "it-0123abcd"
 
 
 @pytest.fixture
@@ -263,15 +263,46 @@ def test_what_a_killed_process_left_is_removed(file: Path, scratch: Path) -> Non
     (scratch / "copy").write_bytes(b"old")
     clear(str(scratch))
     assert left(scratch) == set()
+    clear(str(scratch.parent / "none" / "it-0123abcd"))
+
+
+def test_what_was_left_of_another_target_is_removed(file: Path, scratch: Path) -> None:
+    """It was renamed, or is configured no more: nobody would ever look into its folder again."""
+    renamed, foreign = scratch.with_name("before-0123abcd"), scratch.with_name("of-others-0123abcd")
+    with copy(file, renamed):
+        pass
+    (renamed / "copy").write_bytes(b"old")
+    foreign.mkdir(0o700)
+    (foreign / "lock").touch()
+    (foreign / "theirs").write_bytes(b"")
+    with copy(file, scratch):
+        assert left(renamed) == set()
+    assert left(foreign) == {"theirs"}
 
 
 def test_a_folder_in_use_is_left_alone(file: Path, scratch: Path) -> None:
-    with copy(file, scratch) as made:
-        with pytest.raises(Trouble, match="another process uses"), copy(file, scratch):
+    with copy(file, scratch) as made, copy(file, scratch) as beside:
+        clear(str(scratch))
+        assert Path(made.path).read_bytes() == Path(beside.path).read_bytes() == file.read_bytes()
+        assert made.folder != beside.folder
+        with copy(file, scratch), pytest.raises(Trouble, match="other processes use"), copy(file, scratch):
             pass
-        with pytest.raises(Trouble, match="another process uses"):
-            clear(str(scratch))
         assert Path(made.path).exists()
+    assert {name for name in os.listdir(scratch.parent) if left(scratch.with_name(name))} == set()
+
+
+def test_room_is_taken_before_it_is_filled(file: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another copy that looks for room meanwhile must not count on the same."""
+    sizes: list[int] = []
+
+    def first(*args: object, **kwargs: object) -> None:
+        sizes.extend(one.stat().st_blocks * 512 for one in scratch.rglob("*") if one.is_file() and one.name != "lock")
+
+    monkeypatch.setattr(privatecopy, "_pour", first)
+    monkeypatch.setattr(privatecopy, "_check_same", lambda *args: None)
+    with copy(file, scratch):
+        assert sizes
+        assert sizes[0] >= 20_000
 
 
 def test_a_folder_that_others_may_enter_is_refused(file: Path, scratch: Path) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from exporter.collectors._duckdb.blocks import HEADERS, layout_of
 from exporter.collectors.sql.fromfile import FromFile
 from tests import memapp
+from tests.duckdbfile import run
 from tests.onetarget import One, one
 from tests.soak import leaves_nothing
 from tests.sqltargets import figures, query, target
@@ -88,11 +90,17 @@ WRONG = {
     "SELECT 'a-word-of-the-data'::INT AS n": "Could not convert string '...' to INT32",
     "SELECT 1 AS m": "the query gives no column `n`, but `m`",
     "SELECT 1 AS n FROM frames": "the query gives more than 100 rows",
+    """SELECT 'it''s a-word'' of it'::INT AS n""": "Could not convert string '...' to INT32",
+    "SELECT (state || chr(10) || chr(39) || 'a-word')::INT AS n FROM jobs": "Could not convert string '...' to INT32",
+    "SELECT strptime(state || ' a-word', '%d') AS n FROM jobs": "Could not parse string '...' correct",
+    "SELECT error(state || ' a-word') AS n FROM jobs": "failed Invalid Input Error correct",
+    "SELECT (12345678 + length(state))::TINYINT AS n FROM jobs": "with value ... cannot be cast",
+    "SELECT (12345678 + length(state))::DECIMAL(3, 1) AS n FROM jobs": "Could not cast value ... to DECIMAL",
     "SELECT ? AS n": "Values were not provided",
-    "SELECT 1 AS n FROM read_csv('/etc/passwd')": "disabled by configuration",
+    "SELECT 1 AS n FROM read_csv('/etc/passwd')": "disabled by configuration leave that out of the query: other files",
     "SELECT count(*) AS n FROM glob('/etc/*')": "disabled by configuration",
     "FROM (SUMMARIZE SELECT 1)": "the query gives no column `n`",
-    "WITH a AS (SELECT 1) SELECT nextval('numbers') AS n": "",
+    "SELECT len(string_agg(repeat('x', 1000000) || range, '')) AS n FROM range(1000)": "more memory than it may have",
 }
 RIGHT = {
     "SELECT 1.5::DECIMAL(5, 2) AS n": "1.5",
@@ -120,6 +128,7 @@ def test_what_is_wrong_is_said_without_values(mem: Path) -> None:
     said = {sql: outcomes[f"q{place}"] for place, sql in enumerate(WRONG)}
     assert {sql: how for sql, how in said.items() if not how.startswith("failed") or WRONG[sql] not in how} == {}
     assert "a-word" not in str(said.values())
+    assert "1234567" not in str(said.values())
 
 
 def test_what_becomes_of_values(mem: Path) -> None:
@@ -171,6 +180,49 @@ def test_no_copy_is_made_while_no_query_is_due(mem: Path, monkeypatch: pytest.Mo
         assert asked.read().up
     assert made == [["seldom"]]
     assert first["runbook_sql_data_timestamp_seconds"] == second["runbook_sql_data_timestamp_seconds"]
+
+
+def test_a_query_that_fails_is_left_alone_for_a_while(mem: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = query("bad", "SELECT nope", "app_bad nope", more="interval: 1h")
+    with one("sql", target(source(mem), FRAMES, bad)) as asked:
+        made = asked_of(asked, monkeypatch)
+        for _ in range(2):
+            found = asked.outcomes()
+            assert found["bad"].startswith("failed")
+    assert made == [["bad", "frames"], ["frames"]]
+
+
+def test_where_all_queries_fail_the_target_is_up_and_each_says_why(mem: Path) -> None:
+    bad = [query(f"q{number}", f"SELECT nope{number} AS n", f"app_{number} n") for number in range(2)]
+    with one("sql", target(source(mem), *bad)) as asked:
+        found = asked.outcomes()
+        assert asked.target.view().up is True
+    assert found["age"] == "ok"
+    assert "nope0" in found["q0"]
+    assert "nope1" in found["q1"]
+
+
+def test_a_query_changes_nothing_that_the_next_one_sees(tmp_path: Path) -> None:
+    run(tmp_path / "app.duckdb", "CREATE SEQUENCE numbers")
+    with one("sql", all_of(tmp_path / "app.duckdb", ["SELECT nextval('numbers') AS n", "SELECT 1 AS n"])) as asked:
+        found = asked.outcomes()
+    assert "read-only" in found["q0"]
+    assert found["q1"] == "ok"
+
+
+def test_damage_is_not_the_query_s_fault(tmp_path: Path) -> None:
+    path = tmp_path / "app.duckdb"
+    run(path, "CREATE TABLE t AS SELECT hash(range) AS h FROM range(100000)", "CHECKPOINT")
+    with path.open("r+b") as file:
+        size, used = (layout := layout_of(file.fileno())).size, layout.used
+        for number in used[: len(used) // 2]:
+            file.seek(HEADERS + number * size + 5000)
+            file.write(b"of another kind")
+    with one("sql", target(source(path), query("q", "SELECT max(h) % 7 AS n FROM t", "app_n n"))) as asked:
+        found = asked.outcomes()["q"]
+    assert "is damaged" in found
+    assert "correct the query" not in found
+    assert "backup" in found
 
 
 def test_a_page_never_waits_for_a_copy(mem: Path) -> None:
@@ -231,7 +283,7 @@ def test_the_live_database_is_opened_only_where_nobody_writes(tmp_path: Path) ->
 def test_nothing_is_left_of_rounds_well_or_not(mem: Path, tmp_path: Path) -> None:
     for path in (mem, tmp_path / "missing"):
         with one("sql", target(source(path, f", scratch: {tmp_path}/scratch"), FRAMES)) as asked:
-            leaves_nothing(asked, 10, warm=3)
+            leaves_nothing(asked, 4, warm=2)
     left = [name for _, _, names in os.walk(tmp_path / "scratch") for name in names]
     assert set(left) <= {"lock"}
 

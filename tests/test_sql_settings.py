@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import config
+from exporter.collectors._sql.wording import masked
 from exporter.collectors.sql.statement import place, problems, single
 from exporter.config import INSTALLED, ConfigError, read
 from tests import memapp
@@ -62,6 +63,8 @@ def test_what_is_right_is_taken(settings: str) -> None:
     (a("SELECT 1 AS n"), "queries.a.metrics", "is empty; expected such as"),
     (a("SELECT 1 AS n", "app_n n", "app_n n"), "queries", "makes app_n twice"),
     (target(URL, GOOD, query("b", "SELECT 1", METRIC)), "queries", "makes app_jobs twice; expected it in one query"),
+    (target(URL, GOOD, query("b", "SELECT 1", METRIC.replace("help: ", "help: Other "))), "queries",
+     "makes app_jobs twice"),
     (a("SELECT 1", "app_n n", more="interval: 500ms"), "queries.a.interval", "shorter than 1s"),
     (a("SELECT 1", "app_n n", more="timeout: 10ms"), "queries.a.timeout", "leaves no time"),
     (a("SELECT 1", "app_n n", more="timeout: 10s"), "queries.a.timeout",
@@ -142,6 +145,19 @@ def test_whatever_is_quoted_is_no_part_of_the_statement(text: str, name: str, co
     assert list(problems(sql)) == []
     assert single(f"{sql} ; --{remark}") == sql
     assert [problem.partition(";")[0] for problem in problems(f"{sql}; DROP TABLE a")] == ["holds several statements"]
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    ("ungültige Syntax für integer: \u00bba-word\u00ab oder a-word\u00ab", "ungültige Syntax für integer: '...'"),
+    ("syntaxe : \u00ab a-word \u00bb", "syntaxe : '...'"),
+    ("for \u201ca-word\u201d \u2018a-word\u2019", "for '...'"),
+    ("value {'a': a-word} cannot", "value '...' cannot"),
+    ('type integer: "a\na-word', "type integer: '...'"),
+    ("no column\na-word", "no column"),
+    ("value -12.5e3 of INT32, 2026-11-25 10:00:00+00 and UTF-8", "value ... of INT32, ... ... and UTF-8"),
+])  # fmt: skip
+def test_values_are_left_out_however_they_are_quoted(words: str, told: str) -> None:
+    assert masked(words, values=True) == told
 
 
 def test_the_semicolon_at_the_end_is_left_out_and_nothing_else() -> None:

@@ -47,6 +47,7 @@ WRONG = {
     "SELECT page_count AS n FROM pragma_page_count": "would do more than read",
     "SELECT CAST(x'ff612d776f7264' AS TEXT) AS n": "Could not decode to UTF-8 column '...'",
     "SELECT abs(-9223372036854775807 - 1) AS n": "integer overflow",
+    "SELECT 'a-word' AS n FROM t0 WHERE json_extract('[1]', 'a-word')": "path",
     ENDLESS: "it was cut after 0.3 s make the query quicker, or raise its `timeout`",
 }
 RIGHT = {
@@ -217,8 +218,30 @@ def test_a_database_that_is_replaced_is_read_anew(path: Path) -> None:
         assert figures(asked) == {"app_rows": "7"}
 
 
+def test_damage_is_not_the_query_s_fault(path: Path) -> None:
+    with path.open("r+b") as file:
+        for page in range(4096, path.stat().st_size, 4096):
+            file.seek(page)
+            file.write(b"of another kind")
+    with one("sql", target(source(path), COUNT)) as asked:
+        found = asked.outcomes()["count"]
+        assert asked.target.view().up is True
+    assert f"{path}: database disk image is malformed" in found
+    assert "put a backup in its place" in found
+
+
+def test_where_all_queries_fail_the_target_is_up_and_each_says_why(path: Path) -> None:
+    bad = [query(f"q{number}", f"SELECT nope{number} AS n", f"app_{number} n") for number in range(2)]
+    with one("sql", target(source(path), *bad)) as asked:
+        found = asked.outcomes()
+        assert asked.target.view().up is True
+    assert found["age"] == "ok"
+    assert "nope0" in found["q0"]
+    assert "nope1" in found["q1"]
+
+
 def test_rounds_leave_nothing(path: Path) -> None:
     with one("sql", target(source(path), COUNT, query("bad", "SELECT nope", "app_bad nope"))) as asked:
-        leaves_nothing(asked, 8, warm=3)
+        leaves_nothing(asked, 5, warm=2)
     with one("sql", target(source(path.parent / "missing"), COUNT)) as asked:
-        leaves_nothing(asked, 8, warm=3)
+        leaves_nothing(asked, 5, warm=2)

@@ -14,7 +14,7 @@ from tests.onetarget import One, one
 from tests.soak import leaves_nothing
 from tests.sqlitefile import Contents, made, writer
 
-ROUNDS = int(os.environ.get("SQLITE_ROUNDS", "25"))
+ROUNDS = int(os.environ.get("SQLITE_ROUNDS", "12"))
 NEVER = "integrity_interval: 0"
 CHANGES = re.compile(r'((?:_timestamp|_duration)_seconds|version=|written_by=)(?:"[^"]*"| \S+)')
 
@@ -137,9 +137,9 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     path = made(tmp_path / "shop.db", "wal")
     with writer(path) as application, one("sqlite", f"path: {path}\n{NEVER}") as target:
         application.do("INSERT INTO t0 (text) VALUES ('more')")
-        leaves_nothing(target, ROUNDS, warm=10)
+        leaves_nothing(target, ROUNDS, warm=6)
         path.unlink()
-        leaves_nothing(target, ROUNDS, warm=10)
+        leaves_nothing(target, ROUNDS, warm=6)
 
 
 @pytest.mark.parametrize(("settings", "problem"), [
@@ -148,6 +148,7 @@ def test_nothing_is_left(tmp_path: Path) -> None:
     ("path: shop.db-wal", "path: is what lies beside a database"),
     ("path: shop.db\nintegrity_interval: 5s", "integrity_interval: is shorter than 1m"),
     ("path: shop.db\ntables_interval: 5s", "tables_interval: is shorter than 1m"),
+    ("path: shop.db\nintegrity_timeout: 0", "integrity_timeout: leaves no time"),
     ("path: shop.db\ntop: 0", "top: leaves nothing"),
 ])  # fmt: skip
 def test_a_mistake_is_found_before_it_runs(settings: str, problem: str) -> None:

@@ -9,6 +9,14 @@ from pathlib import Path
 import pytest
 
 from exporter.collector import Trouble
+from exporter.collectors._sqlite.check import check, tables
+from exporter.collectors._sqlite.identity import identity
+from exporter.collectors._sqlite.place import Place
+from exporter.collectors.sqlite.integrity import look_of
+from exporter.collectors.sqlite.looks import _is_same
+from exporter.collectors.sqlite.settings import SQLiteSettings
+from exporter.deadline import Cancel
+from exporter.state import State
 from exporter.throwaway import ask
 from tests.onetarget import One, one
 from tests.sqlitefile import ROWS, Contents, hard_writer, made
@@ -76,6 +84,65 @@ def test_what_the_application_promised_itself_is_no_damage(tmp_path: Path) -> No
         assert checked(target)["sqlite_integrity_ok"] == "1"
 
 
+def test_what_came_later_than_the_rows_is_no_damage(tmp_path: Path) -> None:
+    path = made(tmp_path / "shop.db", rows=5000)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE n (i INTEGER, x)")
+        connection.executemany("INSERT INTO n VALUES (?, NULL)", [(row,) for row in range(50)])
+        connection.execute("CREATE TABLE s (i ANY) STRICT")
+        connection.execute("INSERT INTO s VALUES ('a')")
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE n (i INTEGER, x NOT NULL)' WHERE name = 'n'")
+        connection.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE s (i INTEGER) STRICT' WHERE name = 's'")
+        connection.execute("PRAGMA schema_version = 99")
+    with closing(sqlite3.connect(path)) as connection:
+        said = {text for (text,) in connection.execute("PRAGMA quick_check")}
+        assert said >= {"NULL value in n.x", "non-INTEGER value in s.i"}
+    request = {"path": str(path), "locked": False}
+    assert check(request)["problems"] == []
+    cut(path)
+    problems = check(request)["problems"]
+    assert problems
+    assert not any("value in" in line or "\n" in line for line in problems)
+
+
+def test_another_file_with_the_same_inode_is_another(tmp_path: Path) -> None:
+    path = made(tmp_path / "shop.db")
+    before, whole = identity(Place(str(path))), path.read_bytes()
+    path.unlink()
+    path.write_bytes(whole)
+    if _generation_is_told(path):
+        assert not _is_same(before, identity(Place(str(path))))
+    now = identity(Place(str(path)))
+    with closing(sqlite3.connect(path)) as connection:
+        for _ in range(3):
+            connection.execute("DELETE FROM t0 WHERE id = (SELECT min(id) FROM t0)")
+            connection.commit()
+    later = identity(Place(str(path)))
+    assert _is_same(now, later)
+    path.write_bytes(whole)  # a backup is copied over it
+    assert not _is_same(later, identity(Place(str(path))))
+
+
+def _generation_is_told(path: Path) -> bool:
+    return identity(Place(str(path)))[2] != 0
+
+
+def test_rows_are_all_counted_or_none(tmp_path: Path) -> None:
+    path = made(tmp_path / "shop.db", tables=3)
+    with pytest.raises(Exception, match="was over after 0 of 3 tables"):
+        tables({"path": str(path), "seconds": 0})
+
+
+def test_a_check_takes_no_longer_than_it_may(tmp_path: Path) -> None:
+    path = made(tmp_path / "shop.db", rows=60_000)
+    settings = SQLiteSettings(path=str(path), integrity_timeout=0.01)
+    look = look_of(settings, State(None).shelf("target it"))
+    look.make(Cancel())
+    with pytest.raises(Trouble, match=r"it took longer than 0\.01 s"):
+        look.found(60)
+
+
 def test_what_only_the_application_can_check(tmp_path: Path) -> None:
     path = made(tmp_path / "shop.db")
     with closing(sqlite3.connect(path)) as connection:
@@ -87,7 +154,7 @@ def test_what_only_the_application_can_check(tmp_path: Path) -> None:
         said = target.outcomes()
         assert said["integrity"].startswith("skipped no such collation sequence: ours: it is the application's own")
         assert said["content"] == "ok"
-        assert said["tables"] == "ok tables not counted, or not within 60 s: 1"
+        assert said["tables"] == "ok tables that only the application can count: 1"
 
 
 def test_it_outlives_a_restart_and_a_file_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +166,13 @@ def test_it_outlives_a_restart_and_a_file_that_is_gone(tmp_path: Path, monkeypat
     flipped(path)
     with one("sqlite", f"path: {path}", state=tmp_path / "state") as target:
         assert checked(target) == first  # it is not due yet
-        path.rename(tmp_path / "before.db")
+        whole = path.read_bytes()
+        path.write_bytes(b"no database at all" * 100)
+        assert "sqlite_integrity_ok" not in checked(target)  # what was well is not known to be so
+        path.write_bytes(whole)
         assert checked(target) == first
+        path.rename(tmp_path / "before.db")
+        assert checked(target) == {}
         assert figures(target)["sqlite_up"] == "0"
         made(path)
         patched(path, 4096, b"\0")

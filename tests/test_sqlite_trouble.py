@@ -74,7 +74,7 @@ BROKEN = [
     (folder, "is a directory", "give the path of the database's file"),
     (pipe, "is no regular file", "give the path of the database's file"),
     (emptied, "it begins with zeros", "put a backup in its place"),
-    (foreign, "is no SQLite database, or an encrypted one", "correct `path`"),
+    (foreign, "shop.db is no SQLite database, or an encrypted one", "keep it, and put a backup in its place"),
     (encrypted, "is no SQLite database, or an encrypted one", "without its key"),
     (short, "is no SQLite database", "correct `path`"),
     (newer_file, "written for a newer SQLite: its file format is 3", "run the exporter with a newer SQLite than 3."),
@@ -142,7 +142,7 @@ def reachable() -> Iterator[Path]:
 
 
 _AS_ANOTHER = """
-import json, os, pwd, sys
+import fcntl, json, os, pwd, sys  # fcntl: where Python itself is may be closed to that user
 from exporter.collectors._sqlite.look import look
 if os.geteuid() == 0:
     nobody = pwd.getpwnam("nobody")

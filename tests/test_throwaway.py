@@ -73,6 +73,16 @@ def test_trouble_comes_out_as_it_was_raised() -> None:
     assert special.value.fix == "go on"
 
 
+def test_a_python_that_cannot_be_run_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    python = tmp_path / "python3"
+    python.write_bytes(b"")
+    for path in (python, tmp_path / "none"):
+        monkeypatch.setattr(sys, "executable", str(path))
+        with pytest.raises(Trouble, match=f"{path} could not be started to look") as raised:
+            done("echo")
+        assert "where the exporter's user can read and run it" in raised.value.fix
+
+
 def test_what_does_not_apply_comes_out_as_such() -> None:
     with pytest.raises(NotApplicable, match="no such thing") as raised:
         done("absent")

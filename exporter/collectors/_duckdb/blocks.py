@@ -7,6 +7,7 @@ lies. The free list is such a chain: a count, then the numbers of blocks that ho
 
 import os
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -59,6 +60,29 @@ def are_database_headers(beginning: bytes) -> bool:
     """Return whether the second and third header are there, as in no file but DuckDB's."""
     headers = [beginning[place : place + HEADER] for place in (HEADER, 2 * HEADER)]
     return all(len(header) == HEADER and any(header) and is_whole(header) for header in headers)
+
+
+def identity_of(path: str) -> list[int]:
+    """Return what tells the file from another in its place, and last how often it had a checkpoint: that only grows."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        found, beginning = os.fstat(file), os.pread(file, HEADERS, 0)
+    finally:
+        os.close(file)
+    counters = (int.from_bytes(beginning[place + 8 : place + 16], "little") for place in (HEADER, 2 * HEADER))
+    # the first header is written once; from DuckDB 2.0 on each file has another
+    return [found.st_dev, found.st_ino, zlib.crc32(beginning[:HEADER]), max(counters)]
+
+
+def broken_in(path: str) -> tuple[int, ...]:
+    """Return the numbers of used blocks that do not have their checksums; none where the layout is not known."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return tuple(broken(file, layout_of(file)))
+    except Unknown:  # encrypted, or of a version to come: what DuckDB can read must do
+        return ()
+    finally:
+        os.close(file)
 
 
 def layout_of(file: int) -> Layout:

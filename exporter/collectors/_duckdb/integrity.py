@@ -1,11 +1,11 @@
 """Reads everything that a DuckDB database holds, to see whether it can be read; made in a throwaway process."""
 
-import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
-from exporter.collectors._duckdb.blocks import Unknown, broken, layout_of
+from exporter.collectors._duckdb.blocks import identity_of
 from exporter.collectors._duckdb.contents import TABLES, quoted
 from exporter.collectors._duckdb.opening import Opened, opened
 from exporter.collectors._duckdb.trouble import Damaged
@@ -16,22 +16,23 @@ _NAMED: Final = 5  # of the blocks that are broken
 def check(request: Mapping[str, Any]) -> dict[str, Any]:
     """Read every row of every table, and every block that is in use; return whether all of it could be read."""
     began = time.monotonic()
-    found: dict[str, Any] = {"ok": True, "reason": "", "rows": None, "time": None, "file": _file(request)}
+    found: dict[str, Any] = {"ok": True, "reason": "", "rows": None, "file": _identity(request)}
     try:
-        with opened(request) as database:
-            found |= {"time": database.time, "rows": _rows(database)}
-            _check_blocks(database)
+        with opened(request, blocks=True) as database:
+            found["rows"] = _rows(database)
+            _check_blocks(database.broken)
     except Damaged as damage:
         found |= {"ok": False, "reason": str(damage)}
     return found | {"seconds": time.monotonic() - began}
 
 
-def _file(request: Mapping[str, Any]) -> list[int] | None:
+def _identity(request: Mapping[str, Any]) -> list[int] | None:
     """Return what tells the database file from another in its place; a backup is none that is replaced."""
     if request["open"] == "backup":
         return None
-    found = os.stat(request["path"])
-    return [found.st_dev, found.st_ino]
+    with suppress(OSError):  # opened() says why it cannot be read
+        return identity_of(request["path"])
+    return None
 
 
 def _rows(database: Opened) -> int:
@@ -43,17 +44,8 @@ def _rows(database: Opened) -> int:
     return rows
 
 
-def _check_blocks(database: Opened) -> None:
-    """Find broken blocks that no query reads: those of indexes, say."""
-    if database.source == "live":  # the file must not be opened and closed where DuckDB has it open
-        return
-    file = os.open(database.path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        bad = list(broken(file, layout_of(file)))
-    except Unknown:  # encrypted, or of a version to come: what DuckDB has read must do
-        return
-    finally:
-        os.close(file)
+def _check_blocks(bad: tuple[int, ...]) -> None:
+    """Tell of broken blocks that no query reads: those of indexes, say."""
     if bad:
         named = ", ".join(str(number) for number in bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
         raise Damaged(f"{len(bad)} blocks in use do not have their checksums ({named})", "restore it from a backup")

@@ -11,53 +11,74 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from exporter.collector import Trouble
-from exporter.collectors._duckdb.blocks import HEADER, HEADERS, are_database_headers, is_whole
-from exporter.collectors._duckdb.trouble import Damaged, encrypted, explained
-from exporter.privatecopy import copied
+from exporter.collectors._duckdb.blocks import HEADER, HEADERS, are_database_headers, broken_in, is_whole
+from exporter.collectors._duckdb.place import LOGS, log_trouble
+from exporter.collectors._duckdb.trouble import OVERWRITTEN, Damaged, encrypted, explained
+from exporter.privatecopy import Copy, copied
+from exporter.scratch import private
 
-# The write-ahead log, and what takes its place while a checkpoint is written.
-LOGS: Final = (".wal", ".wal.checkpoint", ".wal.recovery")
 _MAGIC: Final = b"DUCK"
 _FLAGS: Final = 20  # where they stand, after a checksum, the magic bytes and the storage version
 _ENCRYPTED: Final = 1
 _READABLE: Final = "let the exporter's user read the file, and enter its folder"
 _SPILLED: Final = "256MB"  # of temporary files, where memory does not do
+_THROWN_AWAY: Final = "PRAGMA disable_checkpoint_on_shutdown"  # nobody needs what would be written at the end
 _CLOSED: Final = ("SET enable_external_access = false", "SET lock_configuration = true")
 _AT_REST: Final = 60.0  # seconds since a backup was written last: until then it may not be whole
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A database open for reading: from when it is (Unix seconds), and whether copy, backup or live."""
+    """A database open for reading: from when it is (Unix seconds), and whether copy, backup or live.
+
+    `broken` are its blocks without their checksums, where they were asked for.
+    """
 
     connection: Any
     path: str
     time: float
     source: str
     tries: int = 1
+    broken: tuple[int, ...] = ()
 
 
 @contextmanager
-def opened(request: Mapping[str, Any], *, closed: bool = True) -> Iterator[Opened]:
+def opened(request: Mapping[str, Any], *, closed: bool = True, blocks: bool = False) -> Iterator[Opened]:
     """Open what the request says, a private copy mostly; everything is gone at the end.
 
-    While it is `closed`, whatever is asked of it reads nothing else: no file, no network, no extension.
+    While it is `closed`, whatever is asked of it reads nothing else: no file, no network, no extension. With `blocks`
+    the checksums of all blocks of a copy or backup are verified.
     """
     way, path = request["open"], request["path"]
     if way == "copy":
-        check_header(path)
-        _check_apart(path, request["folder"])
-        with (
-            copied(path, LOGS, request["folder"], most=request["most"], header=HEADERS) as copy,
-            connected(copy.path, request, closed=closed) as connection,
-        ):
-            yield Opened(connection, copy.path, copy.time, way, copy.tries)
+        with _copy(path, request) as copy:
+            bad = broken_in(copy.path) if blocks else ()  # before DuckDB has it open: it may write to a copy
+            with connected(copy.path, {**request, "folder": copy.folder}, closed=closed) as connection:
+                yield Opened(connection, copy.path, copy.time, way, copy.tries, bad)
         return
     found = _newest(request["backup"]) if way == "backup" else path
     check_header(found)
     read = os.stat(found).st_mtime if way == "backup" else time.time()
-    with connected(found, request, closed=closed) as connection:
-        yield Opened(connection, found, read, way)
+    # a live file must not be opened and closed where DuckDB has it open
+    bad = broken_in(found) if blocks and way == "backup" else ()
+    with (
+        private(request["folder"]) as own,  # for what is spilled
+        connected(found, {**request, "folder": own}, closed=closed) as connection,
+    ):
+        yield Opened(connection, found, read, way, broken=bad)
+
+
+@contextmanager
+def _copy(path: str, request: Mapping[str, Any]) -> Iterator[Copy]:
+    """Have a copy with the name that the application's queries may know it by."""
+    check_header(path)
+    folder, name, real = request["folder"], os.path.basename(path), os.path.realpath(path)
+    _check_apart(path, folder)
+    _check_apart(real, folder)
+    if (trouble := log_trouble(path)) is not None:
+        raise trouble
+    with copied(real, LOGS, folder, most=request["most"], header=HEADERS, name=name) as copy:
+        yield copy
 
 
 def _check_apart(path: str, folder: str) -> None:
@@ -67,13 +88,23 @@ def _check_apart(path: str, folder: str) -> None:
 
 def _newest(pattern: str) -> str:
     """Return the newest of the files that is written no more."""
-    found = [(os.stat(path).st_mtime, path) for path in glob.glob(pattern, recursive=True) if os.path.isfile(path)]
+    found = list(_dated(glob.glob(pattern, recursive=True)))
     if not found:
         raise Trouble(f"there is no backup {pattern}", "correct `backup`, or see why none was made")
     whole = [one for one in found if time.time() - one[0] >= _AT_REST]
     if not whole:
         raise Trouble(f"the only backup {max(found)[1]} is being written", "wait until it is whole")
     return max(whole)[1]
+
+
+def _dated(paths: list[str]) -> Iterator[tuple[float, str]]:
+    for path in paths:
+        try:
+            found = os.stat(path)
+        except FileNotFoundError:  # removed meanwhile, or a link to nothing
+            continue
+        if stat.S_ISREG(found.st_mode):
+            yield found.st_mtime, path
 
 
 def check_header(path: str) -> None:
@@ -93,7 +124,7 @@ def check_header(path: str) -> None:
         os.close(file)
     is_duckdb = beginning[8:12] == _MAGIC
     if not is_duckdb and not are_database_headers(beginning):
-        raise Trouble(f"{path} is no DuckDB database", "correct `path`")
+        raise Trouble(f"{path} is no DuckDB database", OVERWRITTEN)
     if not is_duckdb or not is_whole(beginning[:HEADER]):
         raise Damaged(f"{path} is damaged: its first header does not have its checksum", "restore it from a backup")
     if int.from_bytes(beginning[_FLAGS : _FLAGS + 8], "little") & _ENCRYPTED:
@@ -102,7 +133,10 @@ def check_header(path: str) -> None:
 
 @contextmanager
 def connected(path: str, request: Mapping[str, Any], *, closed: bool) -> Iterator[Any]:
-    """Open a database file for reading, within bounds of memory, disk and processors."""
+    """Open a database file for reading, within bounds of memory, disk and processors.
+
+    Only a private copy is opened for writing: where its log has an index, some versions can read it by no other way.
+    """
     try:
         import duckdb
     except ImportError:
@@ -117,7 +151,8 @@ def connected(path: str, request: Mapping[str, Any], *, closed: bool) -> Iterato
         "preserve_insertion_order": False,
     }
     try:
-        connection = duckdb.connect(path, read_only=True, config=config)
+        connection = duckdb.connect(path, read_only=request["open"] != "copy", config=config)
+        connection.execute(_THROWN_AWAY)
         for statement in _CLOSED if closed else ():
             connection.execute(statement)
     except duckdb.Error as error:

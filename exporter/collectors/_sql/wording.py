@@ -7,15 +7,26 @@ from exporter.collector import Trouble
 
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'?|\"(?:[^\"]|\"\")*\"?")
 _WORD: Final = re.compile(r"['\"][\w.$]{1,63}['\"]")
+# A value can hold whatever ends one, in any language: what lies between the first and the last of these goes.
+_ANY: Final = r"'\"`\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f\[\]{}<>"
+_BETWEEN: Final = re.compile(rf"[{_ANY}](?:.*[{_ANY}]|.*)", re.DOTALL)
+_NUMBER: Final = re.compile(r"(?<![\w-])[-+]?\d(?:[\w.,:+-]*\w)?")
+_LONGEST: Final = 300
 
 
 def masked(words: str, *, values: bool) -> str:
     """Return what a database says, in one line, without what may be a value: all that is quoted and not a mere word.
 
-    With `values` mere words may be values as well.
+    With `values` mere words and numbers may be values as well.
     """
-    line = " ".join(words.split())[:300]
-    return _QUOTED.sub(lambda found: found[0] if not values and _WORD.fullmatch(found[0]) else "'...'", line)
+    if values:
+        told = _BETWEEN.sub("'...'", words.replace("can't", "cannot")).partition("\n")[0]
+        return _line(_NUMBER.sub("...", told))
+    return _line(_QUOTED.sub(lambda found: found[0] if _WORD.fullmatch(found[0]) else "'...'", words))
+
+
+def _line(words: str) -> str:
+    return " ".join(words.split())[:_LONGEST]
 
 
 def took_too_long(timeout: float, *, own: bool) -> Trouble:

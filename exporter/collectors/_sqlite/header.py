@@ -3,7 +3,7 @@
 import struct
 from typing import Final, NamedTuple
 
-from exporter.collectors._sqlite.trouble import Damaged, Trouble, too_new
+from exporter.collectors._sqlite.trouble import OVERWRITTEN, Damaged, Trouble, too_new
 
 SIZE: Final = 100
 _MAGIC: Final = b"SQLite format 3\0"
@@ -55,17 +55,17 @@ class Header(NamedTuple):
         return f"{major}.{rest // 1000}.{rest % 1000}" if self.writer else ""
 
 
-def header_of(begin: bytes, size: int) -> Header:
+def header_of(begin: bytes, size: int, path: str) -> Header:
     """Return the header in a file's first bytes, `size` being that of the file; Trouble where it is none."""
     if len(begin) < SIZE or not begin.startswith(_MAGIC):
-        raise _no_database(begin)
+        raise _no_database(begin, path)
     found = _understood(begin)
     if found.read_version > _NEWEST:
         raise too_new(f"its file format is {found.read_version}")
     if found.schema_format > _NEWEST_SCHEMA:
         raise too_new(f"its schema format is {found.schema_format}")
     if found.page_size < 512 or found.page_size & (found.page_size - 1):
-        raise Damaged("its header is damaged: a page has no such size", "put a backup in its place")
+        raise Damaged(f"{path}: its header is damaged: a page has no such size", "put a backup in its place")
     # SQLite before 3.7.0 did not keep the number of pages; then the size of the file says it
     if not found.pages or found.changes != found.changes_then:
         found = found._replace(pages=size // found.page_size)
@@ -83,9 +83,8 @@ def _signed(number: int) -> int:
     return number - (1 << 32) if number >= 1 << 31 else number
 
 
-def _no_database(begin: bytes) -> Trouble:
+def _no_database(begin: bytes, path: str) -> Trouble:
     if begin and not begin.strip(b"\0"):
         fix = "put a backup in its place; see what befell the disk, as a loss of power"
-        return Damaged("it begins with zeros: what stood there is lost", fix)
-    fix = "correct `path`; an encrypted database cannot be read without its key"
-    return Trouble("is no SQLite database, or an encrypted one", fix)
+        return Damaged(f"{path}: it begins with zeros: what stood there is lost", fix)
+    return Trouble(f"{path} is no SQLite database, or an encrypted one", OVERWRITTEN)

@@ -1,7 +1,6 @@
 """Which locks others hold on a SQLite file, asked without taking any: https://www.sqlite.org/lockingv3.html"""
 
 import contextlib
-import fcntl
 import os
 import struct
 import sys
@@ -33,6 +32,8 @@ def holder(descriptor: int, start: int, length: int = 1) -> Holder | None:
     """Return who keeps others from reading these bytes; None where nobody does, or the system does not say."""
     if not TOLD:
         return None
+    import fcntl  # not on every system
+
     asked = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, start, length, 0)
     kind, *_, pid = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked)[: _FLOCK.size])
     return None if kind == fcntl.F_UNLCK else Holder(max(0, pid))
@@ -59,6 +60,8 @@ def shared(database: int, until: float) -> Iterator[None]:
 
     The end of a SQLite connection of this process to the same file lets go of it as well.
     """
+    import fcntl  # not on every system
+
     while True:
         try:
             fcntl.lockf(database, fcntl.LOCK_SH | fcntl.LOCK_NB, _SHARED_SIZE, _SHARED)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from exporter.collectors._sqlite import header, locks
 from exporter.collectors._sqlite.header import Header
+from exporter.collectors._sqlite.identity import identity
 from exporter.collectors._sqlite.opening import opened, without_index
 from exporter.collectors._sqlite.place import Place, State, changed, is_wal, size_of
 from exporter.collectors._sqlite.trouble import Changed, Damaged, NotApplicable, Shut, Trouble, unreachable
@@ -27,6 +28,7 @@ def look(request: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "time": time.time(),
         "file": [state.device, state.inode],
+        "identity": _part(lambda: identity(place)),
         "library": sqlite3.sqlite_version,
         "sizes": _part(lambda: _sizes(place, state)),
         "locks": _part(lambda: _locks(place)),

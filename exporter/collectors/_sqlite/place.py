@@ -91,7 +91,7 @@ class Place(NamedTuple):
         journal = _Journal(self.journal)
         while True:
             try:
-                return _committed(database, journal)
+                return _committed(self.path, database, journal)
             except (Shut, Changed) as trouble:
                 if time.monotonic() > until:
                     raise _kept(database, trouble) from None
@@ -110,12 +110,12 @@ def _kept(database: int, trouble: Trouble) -> Trouble:
     return trouble
 
 
-def _committed(database: int, journal: "_Journal") -> Header | None:
+def _committed(path: str, database: int, journal: "_Journal") -> Header | None:
     if (by := locks.excluder(database)) is not None:
         raise locks.shut(by)
     journal.look(database)
-    found = _read(database)
-    if locks.excluder(database) is None and _read(database) == found:
+    found = _read(path, database)
+    if locks.excluder(database) is None and _read(path, database) == found:
         return found
     raise changed()
 
@@ -169,10 +169,12 @@ def changed() -> Changed:
     return Changed("it was written to while it was read, so what was read does not count", fix)
 
 
-def _read(database: int) -> Header | None:
+def _read(path: str, database: int) -> Header | None:
     try:
         size = os.fstat(database).st_size
         begin = os.pread(database, header.SIZE, 0)
     except OSError as error:
-        raise Trouble(f"it cannot be read: {error.strerror}", "see the kernel's log: its disk or mount fails") from None
-    return header.header_of(begin, size) if size else None
+        raise Trouble(
+            f"{path} cannot be read: {error.strerror}", "see the kernel's log: its disk or mount fails"
+        ) from None
+    return header.header_of(begin, size, path) if size else None

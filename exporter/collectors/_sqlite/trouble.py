@@ -28,6 +28,9 @@ class Damaged(Trouble):
     """SQLite says of the file itself that it is damaged."""
 
 
+OVERWRITTEN: Final = (
+    "keep it, and put a backup in its place; or correct `path`; an encrypted database cannot be read without its key"
+)
 # by the primary code: https://www.sqlite.org/rescode.html
 _FIXES: Final = {
     sqlite3.SQLITE_PERM: "let the exporter's user read the file, and pass through its directory",
@@ -38,7 +41,7 @@ _FIXES: Final = {
     sqlite3.SQLITE_CORRUPT: "put a backup in its place, or save what can be read (runbook SQLiteIntegrityFailed)",
     sqlite3.SQLITE_FULL: "make room on the disk",
     sqlite3.SQLITE_CANTOPEN: "let the exporter's user read FILE, FILE-wal and FILE-shm",
-    sqlite3.SQLITE_NOTADB: "correct `path`; an encrypted database cannot be read without its key",
+    sqlite3.SQLITE_NOTADB: OVERWRITTEN,
     sqlite3.SQLITE_AUTH: "the SQLite library here forbids it",
 }
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})

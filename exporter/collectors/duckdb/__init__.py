@@ -1,6 +1,5 @@
 """DuckDB databases: looked at from outside, and read from a private copy that a throwaway process opens."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from threading import Event
 from types import ModuleType
 from typing import ClassVar
 
-from exporter.collector import Collector, Context, Trouble
+from exporter.collector import Collector, Context
 from exporter.collectors.duckdb import configured, contents, files, header, holders, integrity, library
 from exporter.collectors.duckdb.looks import looks_of
 from exporter.collectors.duckdb.session import Session
@@ -32,12 +31,7 @@ class DuckDB(Collector[Session]):
     @contextmanager
     def connect(self) -> Iterator[Session]:
         path = self.settings.path
-        try:
-            os.stat(path)
-        except FileNotFoundError:
-            raise Trouble(f"{path}: no such file", "create the database, or correct `path`") from None
-        except OSError as error:
-            raise Trouble(f"{path}: {error.strerror}", "let the exporter's user reach it, or correct `path`") from None
+        header.check_is_there(path)
         yield Session(path, self.settings, self.context.shelf, time.time(), self._looks)
 
     def watch(self, stop: Event, ready: Callable[[], None]) -> None:

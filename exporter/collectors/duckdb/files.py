@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from exporter.collector import NotApplicable, Trouble, read
+from exporter.collectors._duckdb.place import LOGS, log_trouble, strays
 from exporter.collectors.duckdb.header import unreadable
 from exporter.collectors.duckdb.session import Session
 from exporter.collectors.path.permissions import group_of, owner_of
 from exporter.lookup import looked_up
-from exporter.metric import Samples, gauge, info
+from exporter.metric import Remarking, Samples, gauge, info
 
 _STAT: Final = "stat of the file"
 _WALS: Final = "stat of the files .wal, .wal.checkpoint and .wal.recovery"
@@ -49,14 +50,13 @@ MODE = gauge(
 )
 OWNER = info("duckdb_file_owner_info", "Whom the file belongs to.", labels=("file", "owner", "group"), source=_STAT)
 
-_SUFFIXES: Final = (".wal", ".wal.checkpoint", ".wal.recovery")
 _TEMPORARY_NAME: Final = "duckdb_temp_"
 _MOST_ENTRIES: Final = 20_000
 _LOOKUP: Final = 1.0  # seconds that the name of an owner may take
 
 
 @read
-def files(session: Session) -> Samples:
+def files(session: Session) -> Remarking:
     """Sizes of database and write-ahead log, and when they were written to."""
     status = _status(session.path)
     if status is None:
@@ -64,15 +64,20 @@ def files(session: Session) -> Samples:
     yield SIZE(status.st_size)
     yield ALLOCATED(status.st_blocks * 512)
     yield MODIFIED(status.st_mtime)
-    logs = list(_logs(session.path))
+    if (trouble := log_trouble(session.path)) is not None:
+        return f"{trouble}; {trouble.fix}"
+    logs = list(_logs(os.path.realpath(session.path)))
     yield WAL_SIZE(sum(log.st_size for log in logs))
     yield WAL_MODIFIED(max((log.st_mtime for log in logs), default=None))
+    return ""
 
 
 @read
 def temporary_files(session: Session) -> Samples:
     """Temporary files: what did not fit into the memory of the application's DuckDB."""
-    sizes = list(_temporary(session.settings.temporary or f"{session.path}.tmp"))
+    own = {f"{path}.tmp" for path in (session.path, os.path.realpath(session.path))}  # which one, by its version
+    folders = {session.settings.temporary} if session.settings.temporary else {*map(os.path.realpath, own)}
+    sizes = [size for folder in folders for size in _temporary(folder)]
     yield TEMPORARY_SIZE(sum(sizes))
     yield TEMPORARY_FILES(len(sizes))
 
@@ -80,7 +85,7 @@ def temporary_files(session: Session) -> Samples:
 @read(interval=60)
 def permissions(session: Session) -> Samples:
     """Permissions and owners of database and write-ahead log."""
-    for file, path in (("database", session.path), ("wal", f"{session.path}.wal")):
+    for file, path in (("database", session.path), *_wal(session.path)):
         status = _status(path)
         if status is not None:
             yield MODE(int(f"{stat.S_IMODE(status.st_mode):o}"), file=file)
@@ -99,10 +104,14 @@ def _status(path: str) -> os.stat_result | None:
 
 
 def _logs(path: str) -> Iterator[os.stat_result]:
-    for suffix in _SUFFIXES:
+    for suffix in LOGS:
         status = _status(path + suffix)
         if status is not None:
             yield status
+
+
+def _wal(path: str) -> tuple[tuple[str, str], ...]:
+    return () if strays(path) else (("wal", f"{os.path.realpath(path)}.wal"),)
 
 
 def _temporary(folder: str) -> Iterator[int]:

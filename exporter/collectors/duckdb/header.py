@@ -6,6 +6,8 @@ import struct
 from typing import Final, NamedTuple
 
 from exporter.collector import Trouble, read
+from exporter.collectors._duckdb.blocks import are_database_headers
+from exporter.collectors._duckdb.trouble import OVERWRITTEN
 from exporter.collectors.duckdb.session import Session
 from exporter.metric import Samples, counter, gauge, info
 
@@ -62,11 +64,22 @@ class Header(NamedTuple):
         return READABLE_FROM.get(self.storage_version, "")
 
 
+def check_is_there(path: str) -> None:
+    """Raise why there is no DuckDB database to look at; one with a broken first header is there all the same."""
+    try:
+        header_of(path)
+    except Trouble:
+        content = _beginning(path)  # again: it may just have been made, or replaced
+        if content[8:12] != _MAGIC and are_database_headers(content):
+            return
+        header_of(path)
+
+
 def header_of(path: str) -> Header:
     """Return what the headers of a file say; Trouble where it is no DuckDB file, or cannot be read."""
     content = _beginning(path)
     if content[8:12] != _MAGIC:
-        raise Trouble(f"{path} is {_kind(content)}, not a DuckDB database", "correct `path`")
+        raise Trouble(f"{path} is {_kind(content)}, not a DuckDB database", OVERWRITTEN)
     if len(content) < 3 * SIZE:
         raise Trouble(
             f"{path} ends within its headers", "see whether it is just being made; else restore it from a backup"

@@ -6,7 +6,7 @@ from typing import Final
 from exporter.collector import Members, NotApplicable, read
 from exporter.collectors.duckdb.locks import locks_of
 from exporter.collectors.duckdb.opened import Scan
-from exporter.collectors.duckdb.people import STRANGER_UNSEEN, People
+from exporter.collectors.duckdb.people import OWN, STRANGER_UNSEEN, People
 from exporter.collectors.duckdb.session import Session
 from exporter.collectors.process.procfs import Procfs
 from exporter.metric import Remarking, Samples, gauge
@@ -35,7 +35,8 @@ HOLDERS = gauge(
 )
 STOPPED = gauge(
     "duckdb_stopped_lock_holders",
-    "Processes that hold the database and are stopped, as by Ctrl-Z in a shell.",
+    "Processes that hold the database and are stopped, as by Ctrl-Z in a shell. Absent where none was found, and one "
+    "that holds it cannot be seen.",
     source="/proc/PID/stat",
 )
 OPEN = gauge(
@@ -81,8 +82,10 @@ def lock_holders(session: Session) -> Remarking:
     counts = Counter((person.name, person.expected, mode) for person, mode in found)
     for (name, expected, mode), count in counts.items():
         yield HOLDERS(count, holder=name, expected=expected, mode=mode)
-    yield STOPPED(sum(person.stopped for person, _ in found))
-    return _UNSEEN if any(person == STRANGER_UNSEEN for person, _ in found) else ""
+    unseen = any(person == STRANGER_UNSEEN for person, _ in found)
+    stopped = sum(person.stopped for person, _ in found)
+    yield STOPPED(stopped if stopped or not unseen else None)
+    return _UNSEEN if unseen else ""
 
 
 @read(interval=60)
@@ -99,7 +102,7 @@ def open_files(session: Session) -> Remarking:
         # a child that was forked has its parent's descriptors, and never its locks
         unlocked = [pid for pid in scan.writers - locking if not locking.intersection(people.line(pid))]
     unseen = f"the open files of {scan.denied} processes may not be looked at" if scan.denied else ""
-    if unseen and not scan.open and not scan.replaced:
+    if unseen and not scan.replaced and all(name == OWN for name, _ in names):  # its own looks come and go
         raise NotApplicable(
             f"{unseen}, and no other process has it open",
             "run the exporter as the application's user, or let its unit have AmbientCapabilities=CAP_SYS_PTRACE",

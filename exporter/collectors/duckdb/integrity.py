@@ -14,8 +14,8 @@ _SOURCE: Final = (
 OK = gauge(
     "duckdb_integrity_ok",
     "1 where every row and every block in use could be read when they were last; 0 where two copies in succession"
-    " showed that the database is damaged.",
-    source=_SOURCE, fact=True,
+    " showed that the database is damaged. Absent while the file is gone, or is another.",
+    source=_SOURCE,
 )  # fmt: skip
 CHECKED = gauge("duckdb_integrity_checked_timestamp_seconds", "When it was read as a whole.",
                 source=_SOURCE, fact=True)  # fmt: skip
@@ -33,7 +33,7 @@ def integrity(session: Session) -> Remarking:
     if look.is_of_another(found):
         raise NotApplicable("another file has taken the place of the one that was read", "wait until it is read")
     yield OK(int(found["ok"]))
-    yield CHECKED(found["time"] or began)
+    yield CHECKED(began)
     yield DURATION(found["seconds"])
     yield ROWS(found["rows"])
     return look.remark or found["reason"]

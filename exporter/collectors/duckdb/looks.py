@@ -1,20 +1,20 @@
 """The looks into a database that are made in the background, each in a throwaway process."""
 
-import os
 import time
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from exporter.collector import Context, Trouble
 from exporter.collectors._duckdb.asking import look
+from exporter.collectors._duckdb.blocks import identity_of
 from exporter.collectors.duckdb.settings import DuckDBSettings
 from exporter.deadline import Cancel
 from exporter.longlook import LongLook
 
-_FORMAT: Final = 1  # of what the looks find: what an older exporter has kept is forgotten
+_FORMAT: Final = 2  # of what the looks find: what an older exporter has kept is forgotten
 _CONTENTS: Final = "exporter.collectors._duckdb.contents:read"
 _INTEGRITY: Final = "exporter.collectors._duckdb.integrity:check"
-_AGAIN: Final = 600.0  # seconds until a database found damaged is read again, so that the alert ends once it is mended
+_AGAIN: Final = 600.0  # seconds before which all of a database is not read again, whatever was found
 
 
 class Check(LongLook):
@@ -26,21 +26,25 @@ class Check(LongLook):
         left, found = super().rest(), self._found
         if found is None or self.trouble is not None:
             return left
-        if self.is_of_another(found.value):
-            return 0.0
-        if not found.value["ok"]:
+        if not found.value["ok"] or self.is_of_another(found.value):
             return min(left, max(0.0, found.time + _AGAIN - time.time()))
         return left
+
+    def hasten(self) -> None:
+        """Have it made soon, unless it failed, found damage already, or was made just now."""
+        if self._found is not None and self.trouble is None and self._found.value["ok"]:
+            self._due = min(self._due, self._found.time + _AGAIN)
 
     def is_of_another(self, found: Any) -> bool:
         """Return whether another file has taken the place of the one that was read; False where there is none now."""
         if found["file"] is None:
             return False
         try:
-            now = os.stat(self.path)
+            *now, checkpoints = identity_of(self.path)
         except OSError:
             return False
-        return bool(found["file"] != [now.st_dev, now.st_ino])
+        # a backup that was written into the file has its number, and mostly had fewer checkpoints
+        return bool(found["file"][:-1] != now or checkpoints < found["file"][-1])
 
 
 class Looks(NamedTuple):

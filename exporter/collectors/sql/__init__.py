@@ -52,14 +52,16 @@ class SQL(Collector[Session]):
 
     @read
     def age(self, session: Session) -> Samples:
-        """Of when the figures are, where they are a copy's or a backup's."""
-        yield AGE(session.time())
+        """Of when the figures are, where they are a copy's or a backup's; it works wherever the database answers."""
+        time = session.time()
+        if self.settings.duckdb is not None:
+            yield AGE(time)
 
     def reads(self) -> list[Read]:
-        """Return a read for each query, and of DuckDB the one of their age."""
+        """Return a read for each query, and the one of their age: where all queries fail, it alone keeps them apart."""
         found = {item.name: item for item in super().reads()}
         queries = [_named(found["query"], name, query.interval) for name, query in self.settings.queries.items()]
-        return [*queries, *([found["age"]] if self.settings.duckdb else [])]
+        return [*queries, found["age"]]
 
     def interrupt(self) -> None:
         self._source.interrupt()

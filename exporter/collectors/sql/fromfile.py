@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
+from exporter.backoff import Backoff
 from exporter.collector import Context, Trouble
 from exporter.collectors._duckdb.asking import look
 from exporter.collectors._duckdb.settings import WaySettings
@@ -30,7 +31,13 @@ class FromFile:
         self._ask = _duckdb(settings.duckdb, context.target) if settings.duckdb else _sqlite(settings.sqlite)
         self._timeout = within(context.timeout)
         self._cancel = Cancel()
-        self._made: dict[str, float] = {}
+        # when a query is due again; one that failed rests as long as the engine may leave it alone
+        self._rests = {
+            name: Backoff(min(15.0, query.interval), query.interval, chance=lambda: 0.0)
+            for name, query in settings.queries.items()
+            if query.interval is not None
+        }
+        self._due: dict[str, float] = {}
         self.queries = settings.queries
         self.time: float | None = None
         """Of when the figures are that were read last, in Unix seconds."""
@@ -49,7 +56,7 @@ class FromFile:
     def due(self) -> list[str]:
         """Return the queries that this round will want."""
         now = time.monotonic()
-        return [name for name, query in self.queries.items() if self._is_due(name, query, now)]
+        return [name for name in self.queries if now >= self._due.get(name, now)]
 
     def answers(self, names: list[str], seconds: float, cancel: Cancel) -> dict[str, Table | Trouble]:
         """Make these queries, and return what each gave; Trouble where the database cannot be read at all."""
@@ -58,12 +65,16 @@ class FromFile:
         told = self._ask({"seconds": seconds - _END, "queries": queries}, seconds, cancel)
         self.time = told["time"]
         found = {name: _answer(answer) for name, answer in told["answers"].items()}
-        self._made |= {name: began for name, answer in found.items() if isinstance(answer, Table)}
+        for name, rest in self._rests.items():
+            if name in found:
+                self._due[name] = began + self._rest(rest, self.queries[name], found[name])
         return found
 
-    def _is_due(self, name: str, query: QuerySettings, now: float) -> bool:
-        made = self._made.get(name)
-        return query.interval is None or made is None or now - made >= query.interval * _NEARLY
+    def _rest(self, rest: Backoff, query: QuerySettings, answer: Table | Trouble) -> float:
+        if isinstance(answer, Trouble):
+            return rest.failed()
+        rest.succeeded()
+        return (query.interval or 0.0) * _NEARLY
 
 
 class FileSession:
@@ -74,6 +85,9 @@ class FileSession:
         self._deadline = deadline
         self._cancel = cancel
         self._answers: dict[str, Table | Trouble] = {}
+        self._trouble: Trouble | None = None
+        """Why the database could not be read at all in this round."""
+        self._has_read = False
 
     def table(self, query: str) -> Table:
         """Return what the query gave."""
@@ -86,16 +100,14 @@ class FileSession:
         return answer
 
     def time(self) -> float:
-        """Return of when the figures are; Trouble where nothing could be read."""
+        """Return of when the figures are; Trouble where the database could not be read in this round."""
         due = self._source.due()
         if not self._answers and due:
             self._ask(due)
-        tables = [answer for answer in self._answers.values() if isinstance(answer, Table)]
-        if self._source.time is None or (self._answers and not tables):
-            raise next(
-                (answer for answer in self._answers.values() if isinstance(answer, Trouble)),
-                Trouble("nothing was read yet"),
-            )
+        if self._trouble is not None and not self._has_read:
+            raise self._trouble.with_traceback(None)
+        if self._source.time is None:
+            raise Trouble("nothing was read yet")
         return self._source.time
 
     def cancel(self) -> None:
@@ -107,8 +119,10 @@ class FileSession:
             if seconds <= _END:
                 raise took_too_long(seconds, own=False)
             self._answers |= self._source.answers(names, seconds, self._cancel)
+            self._has_read = True
         except Trouble as trouble:  # each of the reads that wanted it fails by it
             self._answers |= dict.fromkeys(names, trouble)
+            self._trouble = trouble
 
 
 def _duckdb(settings: WaySettings, target: str) -> Ask:

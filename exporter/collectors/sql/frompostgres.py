@@ -1,20 +1,19 @@
 """Queries to a PostgreSQL server: each in a read-only transaction of its own, which is rolled back."""
 
 import re
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.collector import Context, Trouble
 from exporter.collectors._libpq import conninfo, library, said
 from exporter.collectors._sql.cell import Table
 from exporter.collectors._sql.wording import masked, too_many, took_too_long
-from exporter.collectors.postgres.connection import GIVEN_UP, Server
+from exporter.collectors.postgres.connection import Server
 from exporter.collectors.postgres.trouble import explained
 from exporter.collectors.sql.settings import QuerySettings, SQLSettings
 from exporter.collectors.sql.statement import place, single
-from exporter.deadline import Deadline, within
+from exporter.deadline import GIVEN_UP, Deadline, within
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -28,7 +27,11 @@ _CUT: Final = "57014"
 # Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _NOT_THE_QUERY: Final = ("", "08", "28", "3D", "53", "55", "57")  # the connection, the server, or others that use it
 _NAMING: Final = ("0A", "25", "42")  # what they quote are names, not values
-_RAISED: Final = "P0"
+_RAISED: Final = ("P0", "38", "39")  # by a function that somebody wrote
+_STORED: Final = ("58", "XX")  # files of the server cannot be read, or hold what cannot be
+_SEE: Final = "see the server's log and its disk; where its files are damaged, restore a backup"
+# Locks that a query took for the session would outlive its transaction.
+_UNLOCK: Final = "SELECT pg_catalog.pg_advisory_unlock_all()"
 _DENIED: Final = re.compile(r"permission denied for (table|view|materialized view|sequence|schema|function) (.+)")
 _FIX: Final = "correct the query; tried with psql, in the same database and as the same role, it says the same"
 
@@ -64,7 +67,7 @@ class PostgresSession:
         self._deadline = deadline
 
     def table(self, query: str) -> Table:
-        """Return what the query gave; nothing that it does outlives its transaction."""
+        """Return what the query gave; nothing that it does in this database outlives it, nor do locks."""
         wanted = self._queries[query]
         seconds = min(wanted.timeout, self._deadline.seconds - self._deadline.spent())
         if seconds < _LEAST:
@@ -81,7 +84,8 @@ class PostgresSession:
             raise _refused(error, wanted.sql, self._server.role) from None  # its words may hold values
 
     def time(self) -> float:
-        return time.time()
+        ((now,),) = self._server.rows("SELECT extract(epoch FROM now())::float8")
+        return float(now)
 
     def cancel(self) -> None:
         self._server.cancel(self._round)
@@ -89,12 +93,16 @@ class PostgresSession:
 
 def _answer(connection: "Connection[Any]", wanted: QuerySettings, seconds: float) -> Table:
     # the server takes only one statement that reads for a cursor, and gives no more rows than are asked for
-    with connection.transaction(force_rollback=True):
-        connection.execute(_LIMITS, (str(max(1, int(seconds * 1000))),))
-        with connection.cursor(_CURSOR, scrollable=False) as cursor:
-            cursor.execute(single(wanted.sql).encode())
-            rows = cursor.fetchmany(wanted.max_rows + 1)
-            columns = tuple(column.name for column in cursor.description or ())
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(_LIMITS, (str(max(1, int(seconds * 1000))),))
+            with connection.cursor(_CURSOR, scrollable=False) as cursor:
+                cursor.execute(single(wanted.sql).encode())
+                rows = cursor.fetchmany(wanted.max_rows + 1)
+                columns = tuple(column.name for column in cursor.description or ())
+    finally:
+        with suppress(library("postgres").Error):  # the connection is lost, and all locks with it
+            connection.execute(_UNLOCK)
     if len(rows) > wanted.max_rows:
         raise too_many(wanted.max_rows)
     return Table(columns, list(rows))
@@ -106,14 +114,14 @@ def _refused(error: Any, sql: str, role: str) -> Trouble:
     state = error.sqlstate or ("22" if isinstance(error, library("postgres").DataError) else "")
     if state[:2] in _NOT_THE_QUERY:
         return explained(error)
-    if state[:2] == _RAISED:
+    if state[:2] in _RAISED or error.diag.source_function == "exec_stmt_raise":  # a RAISE can name any state
         return Trouble(f"a function that the query calls has raised an error ({state})", _FIX)
-    words = masked(said(error), values=state[:2] not in _NAMING)
+    words = masked(error.diag.message_primary or said(error), values=state[:2] not in _NAMING)
     if denied := _DENIED.fullmatch(words):
         return Trouble(words, f"GRANT {_right(denied[1])} {_name(denied[2])} TO {role}")
     position = error.diag.statement_position
     at = f" ({place(sql, int(position) - 1 - _BEFORE)})" if position else ""
-    return Trouble(words + at, _FIX)
+    return Trouble(words + at, _SEE if state[:2] in _STORED else _FIX)
 
 
 def _right(kind: str) -> str:

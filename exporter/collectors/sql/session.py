@@ -12,7 +12,7 @@ class Session(Protocol):
         """Return what the query gave; Trouble where it failed."""
 
     def time(self) -> float:
-        """Return of when the figures are, in Unix seconds; Trouble where nothing could be read."""
+        """Return of when the figures are, in Unix seconds; Trouble where the database does not answer."""
 
     def cancel(self) -> None:
         """Let go of what is waited for, from another thread."""

@@ -16,7 +16,7 @@ from exporter.setting import FilePath, Seconds, SecretURL, setting
 
 SOURCES: Final = ("postgres", "duckdb", "sqlite")
 AGE: Final = "age"
-"""The read that tells how old a DuckDB's figures are; no query can have its name."""
+"""The read that tells whether the database answers, and how old a DuckDB's figures are; no query has its name."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _REMEDY: Final = "expected it in one query alone, with `labels` for several series"
 _MOST_ROWS: Final = 20_000

@@ -1,13 +1,12 @@
 """SQLite databases: sizes, locks, pages and integrity, so that whoever uses the file notices nothing."""
 
-import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, ClassVar, Final
 
-from exporter.collector import Collector, Context, Read
+from exporter.collector import Collector, Context, Read, limited
 from exporter.collectors.sqlite import figures, integrity, tables
 from exporter.collectors.sqlite.session import Locked, Session
 from exporter.collectors.sqlite.settings import SQLiteSettings
@@ -53,7 +52,8 @@ class SQLite(Collector[Session]):
         most = within(self.context.timeout)
         answer = ask("exporter.collectors._sqlite.look:look", request, timeout=most, cancel=self._cancel)
         self._remember(answer)
-        yield Session(answer, self._locked, self._objects, self._integrity, self._tables)
+        yield Session(answer, self._readable, self._locked, self._objects, self._integrity, self._tables,
+                      self.settings.integrity_timeout)  # fmt: skip
 
     def _remember(self, answer: Mapping[str, Any]) -> None:
         content = answer["content"].get("answer")
@@ -77,7 +77,7 @@ class SQLite(Collector[Session]):
         yield UP(up and self._readable)
 
     def reads(self) -> list[Read]:
-        return [_limited(read, self.settings.top) for read in super().reads()]
+        return limited(super().reads(), self.settings.top)
 
     def watch(self, stop: threading.Event, ready: Callable[[], None]) -> None:
         looks = [look for look in (self._integrity, self._tables) if look is not None]
@@ -86,9 +86,3 @@ class SQLite(Collector[Session]):
             return
         ready()
         stop.wait()
-
-
-def _limited(read: Read, top: int) -> Read:
-    if read.members is None:
-        return read
-    return dataclasses.replace(read, members=dataclasses.replace(read.members, top=top))

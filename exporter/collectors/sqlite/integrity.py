@@ -18,15 +18,13 @@ OK = gauge(
     "sqlite_integrity_ok",
     "1 where the last check found the database whole, 0 where two in a row found it damaged.",
     source=_SOURCE,
-    fact=True,
 )
 CHECKED = gauge(
-    "sqlite_integrity_checked_timestamp_seconds", "When the last check that told anything began.", source=_SOURCE,
-    fact=True,
-)  # fmt: skip
-DURATION = gauge("sqlite_integrity_check_duration_seconds", "How long it took.", source=_SOURCE, fact=True)
+    "sqlite_integrity_checked_timestamp_seconds", "When the last check that told anything began.", source=_SOURCE
+)
+DURATION = gauge("sqlite_integrity_check_duration_seconds", "How long it took.", source=_SOURCE)
 
-_LONGEST: Final = 4 * 3600.0
+_FORMAT: Final = 2  # of what is found: what an older exporter has kept is forgotten
 _AGAIN: Final = 600.0
 """Seconds until one that was damaged is checked again, so that the alert ends soon after it was mended."""
 
@@ -46,12 +44,16 @@ def look_of(settings: SQLiteSettings, shelf: Shelf) -> Check:
 
     def work(cancel: Cancel) -> Any:
         request = {"path": settings.path, "locked": settings.integrity_lock}
-        answer = ask("exporter.collectors._sqlite.check:check", request, timeout=_LONGEST, cancel=cancel)
+        answer = ask(
+            "exporter.collectors._sqlite.check:check", request, timeout=settings.integrity_timeout, cancel=cancel
+        )
         if answer["problems"]:  # nobody is called because of one look
-            answer = ask("exporter.collectors._sqlite.check:check", request, timeout=_LONGEST, cancel=cancel)
+            answer = ask(
+                "exporter.collectors._sqlite.check:check", request, timeout=settings.integrity_timeout, cancel=cancel
+            )
         return answer
 
-    return Check("integrity", work, settings.integrity_interval, shelf, of=settings.path, heavy=True)
+    return Check("integrity", work, settings.integrity_interval, shelf, of=f"{_FORMAT} {settings.path}", heavy=True)
 
 
 @read
@@ -60,9 +62,16 @@ def integrity(session: Session) -> Remarking:
     look = session.integrity
     if look is None:
         raise NotApplicable("it is not checked: `integrity_interval` is 0")
-    found = look.found_of(session.answer["file"], stands=2 * look.interval + _LONGEST)
+    found = look.found_of(session.part("identity"), stands=2 * look.interval + 2 * session.integrity_timeout)
     problems = found.value["problems"]
+    if not problems and not session.readable:
+        raise NotApplicable(
+            "it cannot be read now, so what the last check found does not stand", "see the read `content`"
+        )
     yield OK(not problems)
     yield CHECKED(found.time)
     yield DURATION(found.value["seconds"])
-    return f"damaged: {problems[0]}" if problems else look.remark
+    if not problems:
+        return look.remark
+    more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+    return f"damaged: {problems[0]}{more}"

@@ -21,10 +21,12 @@ class Session:
     """One look at the database, and what longer looks found before."""
 
     answer: Mapping[str, Any]
+    readable: bool
     locked: Locked | None
     objects: Mapping[str, int] | None
     integrity: FileLook | None
     tables: FileLook | None
+    integrity_timeout: float
 
     @property
     def time(self) -> float:
@@ -34,10 +36,9 @@ class Session:
         """Return how many objects of a kind there are; None where they could not be counted."""
         return None if self.objects is None else self.objects.get(kind, 0)
 
-    def part(self, name: str) -> Mapping[str, Any]:
+    def part(self, name: str) -> Any:
         """Return a part of the answer; Trouble where that could not be had."""
         part: Mapping[str, Any] = self.answer[name]
         if "answer" not in part:
             raise (NotApplicable if part["absent"] else Trouble)(part["reason"], part["fix"])
-        answer: Mapping[str, Any] = part["answer"]
-        return answer
+        return part["answer"]

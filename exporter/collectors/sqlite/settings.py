@@ -22,6 +22,9 @@ class SQLiteSettings:
         86400.0,
         help="How long after one quick_check, which reads the whole file, the next one begins; 0 for never.",
     )
+    integrity_timeout: Seconds = setting(
+        3600.0, help="How long a check may take; meanwhile no other target is checked or counted."
+    )
     integrity_lock: bool = setting(
         False,
         help="Whether a database in rollback mode that is written to without pause is checked under a lock: all who "
@@ -46,5 +49,7 @@ class SQLiteSettings:
         for key in ("integrity_interval", "tables_interval"):
             if 0 < getattr(self, key) < 60:
                 yield key, "is shorter than 1m, and the whole file is read each time; expected more, or 0 for never"
+        if self.integrity_timeout < 1:
+            yield "integrity_timeout", "leaves no time; expected 1s or more, such as 1h"
         if self.top < 1:
             yield "top", "leaves nothing; expected 1 or more"

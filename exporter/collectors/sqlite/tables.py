@@ -13,6 +13,7 @@ from exporter.throwaway import ask
 
 _SOURCE: Final = "count(*) and dbstat in the background, where `tables_interval` asks for it"
 _SECONDS: Final = 60.0
+_FORMAT: Final = 2  # of what is found: what an older exporter has kept is forgotten
 
 ROWS = gauge("sqlite_table_rows", "Rows of a table.", labels=("table",), source=_SOURCE)
 TABLE_SIZE = gauge("sqlite_table_size_bytes", "Size of a table without its indexes.", labels=("table",), source=_SOURCE)
@@ -27,7 +28,7 @@ def look_of(settings: SQLiteSettings, shelf: Shelf) -> FileLook:
         request = {"path": settings.path, "seconds": _SECONDS}
         return ask("exporter.collectors._sqlite.check:tables", request, timeout=2 * _SECONDS, cancel=cancel)
 
-    return FileLook("tables", work, settings.tables_interval, shelf, of=settings.path, heavy=True)
+    return FileLook("tables", work, settings.tables_interval, shelf, of=f"{_FORMAT} {settings.path}", heavy=True)
 
 
 @read(members=Members(labels=("table",), top=50, rank=TABLE_SIZE))
@@ -36,7 +37,9 @@ def tables(session: Session) -> Remarking:
     look = session.tables
     if look is None:
         raise NotApplicable("tables are not counted", "set `tables_interval`, such as 1h")
-    found = look.found_of(session.answer["file"], stands=2 * look.interval + 2 * _SECONDS)
+    found = look.found_of(session.part("identity"), stands=2 * look.interval + 2 * _SECONDS)
+    if not session.readable:
+        raise NotApplicable("it cannot be read now, so what was counted does not stand", "see the read `content`")
     yield COUNTED(found.time)
     unknown = 0
     for table, rows, size, index_size in found.value["tables"]:
@@ -44,4 +47,4 @@ def tables(session: Session) -> Remarking:
         yield ROWS(rows, table=table)
         yield TABLE_SIZE(size, table=table)
         yield INDEX_SIZE(index_size, table=table)
-    return f"tables not counted, or not within {_SECONDS:g} s: {unknown}" if unknown else look.remark
+    return f"tables that only the application can count: {unknown}" if unknown else look.remark
