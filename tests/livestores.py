@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+import redis
 
 from tests import duckdbholder, mongodserver, redisserver, sqlitefile
 from tests.pgbouncer import Bouncer, bouncer
@@ -97,6 +99,9 @@ def _find(cache: redisserver.Redis, stop: threading.Event) -> None:
         client.set("found", "x")
         while not stop.wait(0.1):
             client.mget(["found"] * 900 + ["missed"] * 100)
+            client.set("fading", "x", ex=60)
+            with suppress(redis.exceptions.ResponseError):
+                client.lpush("found", "of another type")
 
 
 def _queue(broker: redisserver.Redis, stop: threading.Event) -> None:

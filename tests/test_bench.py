@@ -13,8 +13,8 @@ from tests.bench.follow import MTAIL
 from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, REDIS_EXPORTER, ROOT
 from tests.bench.table import Goal
 
-# a quick run takes less than a minute, and more where much else runs
-pytestmark = pytest.mark.timeout(300)
+# even a quick run takes minutes
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

@@ -295,6 +295,7 @@ def test_a_scrape_does_not_wait_for_a_look(database: Path, scratch: Path) -> Non
         until(lambda: target.outcomes()["contents"] == "ok")
 
 
+@pytest.mark.long
 def test_nothing_is_left_of_many_rounds(database: Path, scratch: Path) -> None:
     with looked(database, scratch) as target:
         calm()

@@ -261,6 +261,7 @@ def test_gone_and_back(database: Path, scratch: Path) -> None:
         assert target.page()["duckdb_tables"] == "2"
 
 
+@pytest.mark.long
 def test_never_there(tmp_path: Path, scratch: Path) -> None:
     with one("duckdb", f"path: {tmp_path}/none\nscratch: {scratch}") as target:
         page = target.page()

@@ -392,21 +392,24 @@ def test_a_configuration_is_checked_without_the_library() -> None:
     assert config.read(text, "c.yml", config.INSTALLED, {}).targets[0].name == "db"
 
 
+@pytest.mark.long
 def test_rounds_leave_nothing() -> None:
     with process("7.0") as (_, port), at(port) as target:
         assert target.read().up
-        leaves_nothing(target, 200)
+        leaves_nothing(target, 500)
 
 
+@pytest.mark.long
 def test_rounds_that_fail_leave_nothing() -> None:
     with at(free_port()) as target:
         assert target.read().up is False
-        leaves_nothing(target, 200)
+        leaves_nothing(target, 500)
 
 
+@pytest.mark.long
 def test_refusals_leave_nothing() -> None:
     with process("7.0") as (_, port):
         settings = f"url: mongodb://monitor:{PASSWORD}@127.0.0.1:{port}/"
         with one("mongodb", settings) as target:
             assert "Authentication failed" in target.read().reason
-            leaves_nothing(target, 200)
+            leaves_nothing(target, 500)

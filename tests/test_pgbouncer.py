@@ -315,14 +315,16 @@ def test_without_the_library_it_says_how_to_install_it(monkeypatch: pytest.Monke
         assert (snapshot.up, snapshot.fix) == (False, "install it with: pip install 'runbook-exporter[pgbouncer]'")
 
 
+@pytest.mark.long
 def test_rounds_leave_nothing(pool: Bouncer, target: One) -> None:
-    leaves_nothing(target, 200)
+    leaves_nothing(target, 500)
     assert target.read().up
 
 
+@pytest.mark.long
 def test_rounds_that_are_refused_leave_nothing(pool: Bouncer) -> None:
     with one("pgbouncer", f"url: {pool.url('stranger')}") as target:
-        leaves_nothing(target, 200)
+        leaves_nothing(target, 500)
         assert target.read().up is False
 
 

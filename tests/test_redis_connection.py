@@ -255,18 +255,20 @@ def test_a_round_asks_nothing_that_changes_or_searches(watched: Redis) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.long
 def test_many_rounds_leave_nothing_behind(watched: Redis) -> None:
     with one("redis", settings(watched.url(), "max_age: 0s", "keys: [queue, db2=other]")) as target:
         assert target.read().up
-        leaves_nothing(target, 200)
+        leaves_nothing(target, 500)
         assert len(ours(watched)) == 1
 
 
+@pytest.mark.long
 def test_many_rounds_that_fail_leave_nothing_behind(watched: Redis) -> None:
     with one("redis", settings(f"redis://:{PASSWORD}@127.0.0.1:{free_port()}", "max_age: 0s")) as target:
-        leaves_nothing(target, 200)
+        leaves_nothing(target, 500)
     with one("redis", settings(watched.url(password="pa55-that-is-wrong"), "max_age: 0s")) as target:
-        leaves_nothing(target, 100)
+        leaves_nothing(target, 500)
         assert target.read().up is False
 
 

@@ -280,6 +280,7 @@ def test_the_live_database_is_opened_only_where_nobody_writes(tmp_path: Path) ->
         assert figures(asked) == {"app_frames": "500"}
 
 
+@pytest.mark.long
 def test_nothing_is_left_of_rounds_well_or_not(mem: Path, tmp_path: Path) -> None:
     for path in (mem, tmp_path / "missing"):
         with one("sql", target(source(path, f", scratch: {tmp_path}/scratch"), FRAMES)) as asked:

@@ -291,6 +291,7 @@ def test_a_password_that_is_wrong_and_a_role_that_may_nothing(cluster: Cluster) 
         assert "canary" not in repr(snapshot) + asked.text()
 
 
+@pytest.mark.long
 def test_nobody_listens() -> None:
     with one("sql", target(f"postgres: postgresql://figures@127.0.0.1:{free_port()}/app", WAITING)) as asked:
         snapshot = asked.read()
@@ -369,6 +370,7 @@ def test_what_the_page_says_to_do_comes_true(cluster: Cluster) -> None:
     assert page["shop_revenue_usd"] == "2.5"
 
 
+@pytest.mark.long
 def test_hundreds_of_rounds_leave_nothing(url: str, cluster: Cluster) -> None:
     with one("sql", target(url, WAITING, query("bad", "SELECT nope", "app_bad nope"))) as asked:
         leaves_nothing(asked, 300)

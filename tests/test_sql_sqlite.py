@@ -240,6 +240,7 @@ def test_where_all_queries_fail_the_target_is_up_and_each_says_why(path: Path) -
     assert "nope1" in found["q1"]
 
 
+@pytest.mark.long
 def test_rounds_leave_nothing(path: Path) -> None:
     with one("sql", target(source(path), COUNT, query("bad", "SELECT nope", "app_bad nope"))) as asked:
         leaves_nothing(asked, 5, warm=2)

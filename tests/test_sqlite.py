@@ -133,6 +133,7 @@ def test_two_targets_on_one_file_and_one_in_this_process(tmp_path: Path) -> None
         connection.execute("COMMIT")
 
 
+@pytest.mark.long
 def test_nothing_is_left(tmp_path: Path) -> None:
     path = made(tmp_path / "shop.db", "wal")
     with writer(path) as application, one("sqlite", f"path: {path}\n{NEVER}") as target:
