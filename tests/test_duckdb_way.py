@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.alerting import whole_way
 from tests.duckdbholder import holding, made, named
 from tests.support import until
 
 
+@pytest.mark.long
 def test_a_stranger_that_holds_the_database_is_told_of(tmp_path: Path) -> None:
     database = made(tmp_path / "mem.duckdb")
     stranger = named(tmp_path, "dbeaver")
