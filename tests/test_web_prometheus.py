@@ -46,6 +46,6 @@ def test_prometheus_comes_in_as_user_and_with_a_certificate(tmp_path: Path) -> N
             until(lambda: server.query('up{job="runbook-exporter"} == 1'), 20)
             until(lambda: server.query('up{job="fake-job"} == 1'), 20)
             until(lambda: len(server.query('up{job=~"nobody|foreign"} == 0')) == 2, 20)
-            assert server.query('runbook_target_up{job="runbook-exporter",target="alpha"}')[0]["value"] == "1"
+            until(lambda: server.query('runbook_target_up{job="runbook-exporter",target="alpha"} == 1'), 20)
             assert server.query("runbook_exporter_web_config_last_reload_successful")[0]["value"] == "1"
         assert "error" not in exporter.output()
