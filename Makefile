@@ -30,8 +30,9 @@ rules: $(VENV)/dev.stamp
 	printf '%s\n' rules/tests/*.yml | xargs -n 1 -P 2 .ci/promtool test rules
 	.ci/amtool check-config alertmanager.yml
 
+# Most tests wait for servers, so two at a time take half as long; those of a file stay together.
 unit: $(VENV)/dev.stamp
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
 
 # What takes too long for each change: hard writers by the thousand rounds, alerts on their whole way.
 proof: $(VENV)/dev.stamp

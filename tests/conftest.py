@@ -1,6 +1,8 @@
-"""What all tests share: golden files."""
+"""What all tests share: golden files, and mounts of each worker's own."""
 
+import ctypes
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -9,10 +11,20 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+# as <sched.h> and <sys/mount.h> have them
+_NEW_MOUNTS, _RECURSIVE, _PRIVATE = 0x00020000, 0x4000, 1 << 18
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # a file system that one worker has hang must not be there for the tests of another that look at the host's mounts
+    if hasattr(config, "workerinput") and sys.platform == "linux" and os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(_NEW_MOUNTS) == 0:
+            libc.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None)
 
 
 @pytest.fixture(autouse=True)
