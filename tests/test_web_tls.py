@@ -86,7 +86,11 @@ def test_beyond_the_limit_handshakes_make_room(tmp_path: Path) -> None:
         assert "Traceback" not in exporter.output()
 
 
-@pytest.mark.parametrize("data", [ALIVE, b"\x16\x03\x01\x00\x05hello", b"\x00" * 100, client_hello()[:20]])
+@pytest.mark.parametrize(
+    "data",
+    [ALIVE, b"\x16\x03\x01\x00\x05hello", b"\x00" * 100, client_hello()[:20]],
+    ids=["plain", "hello", "zeros", "cut"],
+)
 def test_nonsense_in_place_of_a_handshake_is_closed_without_a_word(tmp_path: Path, data: bytes) -> None:
     with secured(tmp_path, TLS) as exporter:
         before = exporter.output()
