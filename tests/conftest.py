@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,14 @@ def pytest_configure(config: pytest.Config) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.unshare(_NEW_MOUNTS) == 0:
             libc.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:  # noqa: ARG001
+    """Let what a test printed pass from a worker to the one that reports, whatever bytes it was made of."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(autouse=True)
