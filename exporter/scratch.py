@@ -132,7 +132,7 @@ def _make(folder: str) -> None:
     try:
         for one in (above, folder):
             if not os.path.isdir(one):
-                os.makedirs(one, 0o700)
+                os.makedirs(one, 0o700, exist_ok=True)  # another target's look may be as far
         outer, inner = os.stat(above), os.lstat(folder)
     except OSError as error:
         fix = "let the exporter's user write there, or name another folder with `scratch`"

@@ -1,30 +1,26 @@
-"""What all tests share: golden files, and mounts of each worker's own."""
+"""What all tests share: golden files, the host's mounts, and what workers report."""
 
-import ctypes
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.hostmounts import alone
 
 HERE = Path(__file__).parent
-# as <sched.h> and <sys/mount.h> have them
-_NEW_MOUNTS, _RECURSIVE, _PRIVATE = 0x00020000, 0x4000, 1 << 18
+# these look at all mounts of the host
+_OF_THE_HOST = ("test_system_", "test_beside_node_exporter")
+settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])  # two workers share a processor
+settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    # a file system that one worker has hang must not be there for the tests of another that look at the host's mounts
-    if hasattr(config, "workerinput") and sys.platform == "linux" and os.geteuid() == 0:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.unshare(_NEW_MOUNTS) == 0:
-            libc.mount(b"none", b"/", None, _RECURSIVE | _PRIVATE, None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -33,6 +29,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report
+
+
+@pytest.fixture(autouse=True)
+def _mounts(request: pytest.FixtureRequest) -> Iterator[None]:
+    with alone() if request.path.name.startswith(_OF_THE_HOST) else nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hostmounts import alone
 from tests.support import until
 
 BLOCKS, FREE, BLOCK_SIZE = 1000, 250, 4096
@@ -59,6 +60,11 @@ class Hanging:
 @contextmanager
 def mounted(path: Path) -> Iterator[Hanging]:
     """Mount the file system there; afterwards it is killed and unmounted, in whatever state it is."""
+    with alone():
+        yield from _mounted(path)
+
+
+def _mounted(path: Path) -> Iterator[Hanging]:
     path.mkdir(exist_ok=True)
     process = subprocess.Popen([sys.executable, __file__, str(path)])
     try:
