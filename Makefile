@@ -15,6 +15,7 @@ test: $(VENV)/dev.stamp
 	.ci/postgres
 	.ci/redis
 	.ci/duckdb
+	.ci/celery
 	$(MAKE) --no-print-directory -j 2 lint types rules unit
 
 lint: $(VENV)/dev.stamp
@@ -48,6 +49,7 @@ bench: $(VENV)/dev.stamp
 	.ci/postgres
 	.ci/redis
 	.ci/duckdb
+	.ci/celery
 	$(BIN)/python -m tests.bench $(ARGS)
 
 clean:

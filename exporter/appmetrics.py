@@ -2,7 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from exporter.metric import Metric, gauge
+from exporter import jobmetrics
+from exporter.metric import Metric, counter, gauge
 
 
 class Figure(NamedTuple):
@@ -26,14 +27,40 @@ VIDEO_SPEED = gauge(
 )
 ACTIVE_USERS = gauge("runbook_app_active_users", "Users that the application counts as active.", source=_SOURCE)
 ACTIVE_SESSIONS = gauge("runbook_app_active_sessions", "Sessions that are open in the application.", source=_SOURCE)
+CACHE_HITS = counter(
+    "runbook_cache_hits_total", "Look-ups that the application's cache answered.", labels=("cache",), source=_SOURCE
+)
+CACHE_MISSES = counter(
+    "runbook_cache_misses_total", "Look-ups that the application's cache did not answer.", labels=("cache",),
+    source=_SOURCE,
+)  # fmt: skip
+
+_ANY: Final = float("inf")
+_TIME: Final = 1e11  # seconds since 1970; what is above it is told in milliseconds
 
 FIGURES: Final = {
     figure.metric.name: figure
     for figure in (
         Figure(DEDUPLICATION, 1.0),
         Figure(VIDEO_SPEED, 100_000.0),
-        Figure(ACTIVE_USERS, float("inf")),
-        Figure(ACTIVE_SESSIONS, float("inf")),
+        Figure(ACTIVE_USERS, _ANY),
+        Figure(ACTIVE_SESSIONS, _ANY),
+        Figure(CACHE_HITS, _ANY),
+        Figure(CACHE_MISSES, _ANY),
+        Figure(jobmetrics.LENGTH, _ANY),
+        Figure(jobmetrics.OLDEST, _TIME),
+        Figure(jobmetrics.RUNS, _ANY),
+        Figure(jobmetrics.RUNNING, _ANY),
+        Figure(jobmetrics.OLDEST_START, _TIME),
+        Figure(jobmetrics.LIMIT, _ANY),
+        Figure(jobmetrics.LAST_SUCCESS, _TIME),
+        Figure(jobmetrics.LAST_FAILURE, _TIME),
+        Figure(jobmetrics.LAST_START, _TIME),
+        Figure(jobmetrics.KNOWN_SINCE, _TIME),
+        Figure(jobmetrics.INFO, 1.0),
     )
 }
 """By name; none is ever below 0."""
+
+METRICS: Final = (DEDUPLICATION, VIDEO_SPEED, ACTIVE_USERS, ACTIVE_SESSIONS, CACHE_HITS, CACHE_MISSES)
+"""Those that no collector gives by itself."""

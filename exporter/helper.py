@@ -1,6 +1,7 @@
 """The helper process, seen from the exporter: begun when the first toil needs it, and again when it died."""
 
 import contextlib
+import io
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 from exporter.collector import Trouble
 from exporter.ledger import Ledger
+from exporter.secret import Secret
 from exporter.usage import Usage, usage_of
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,7 @@ class _Process:
             self._last += 1
             number = self._last
             self._runs[number] = run
-        pickled = b64encode(pickle.dumps(settings)).decode("ascii")
+        pickled = b64encode(_with_secrets(settings)).decode("ascii")
         self._send({"begin": number, "toil": toil, "settings": pickled, "kept": run.ledger.load()})
         return number
 
@@ -149,6 +151,19 @@ class _Process:
             if not run.ended.is_set():
                 run.reason = f"the helper process ended with {'signal' if code < 0 else 'exit code'} {abs(code)}"
                 run.ended.set()
+
+
+class _Revealing(pickle.Pickler):
+    """Pickles secrets too, which refuse that elsewhere: for the channel to the helper process, and nothing else."""
+
+    def reducer_override(self, given: object) -> Any:
+        return (type(given), (given.reveal(), given.origin)) if isinstance(given, Secret) else NotImplemented
+
+
+def _with_secrets(settings: Any) -> bytes:
+    buffer = io.BytesIO()
+    _Revealing(buffer).dump(settings)
+    return buffer.getvalue()
 
 
 class Helper:

@@ -13,6 +13,7 @@ from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
+from exporter.secret import redact
 from exporter.toil import Changes, Toil
 
 _NICENESS: Final = 10
@@ -52,7 +53,7 @@ class Work(threading.Thread):
             if type(error).__name__ != "Trouble":
                 reason = f"{type(error).__name__}: {error}"
         with contextlib.suppress(OSError):  # the exporter is no more
-            self._channel.say(self._number, ended=True, reason=reason, fix=fix)
+            self._channel.say(self._number, ended=True, reason=redact(reason), fix=redact(fix))
 
     def _toil(self) -> Toil:
         module, _, name = self._order["toil"].partition(":")

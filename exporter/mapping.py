@@ -160,9 +160,10 @@ def _check_figure(wanted: Mapped) -> Problems:
     for key, given in (("help", wanted.help), ("states", wanted.states)):
         if given:
             yield key, f"{wanted.name} is one that the rules know, and has its own; expected it left out"
-    if wanted.type != "gauge":
-        yield "type", f"{wanted.name} is a gauge; expected this key left out"
-    labels = FIGURES[wanted.name].metric.labels
+    metric = FIGURES[wanted.name].metric
+    if wanted.type not in ("gauge", metric.kind):
+        yield "type", f"{wanted.name} is a {metric.kind}; expected this key left out"
+    labels = metric.labels
     if set(wanted.labels) != set(labels):
         expected = f"expected {', '.join(labels)}" if labels else "expected none"
         yield "labels", f"{wanted.name} is one that the rules know by its labels; {expected}"

@@ -12,8 +12,8 @@ Tell = Callable[[Changes], None]
 class Toil:
     """The work of one target, in a thread of the helper process.
 
-    `settings` are the target's own, and hold no secrets. `kept` has every entry that the toil of this target has told
-    and not forgotten, before a restart, a kill or a change of its settings too.
+    `settings` are the target's own, secrets among them: what is told or raised must hold none. `kept` has every entry
+    that the toil of this target has told and not forgotten, before a restart, a kill or a change of its settings too.
     """
 
     def __init__(self, settings: Any, kept: Mapping[str, Any]) -> None:

@@ -230,6 +230,7 @@ def test_every_label_in_equal_is_on_both_sides() -> None:
         assert {"job", "instance"} <= set(rule["equal"]) <= {"alertname", "job", "instance", "target"}
         names = [matcher for side in ("source_matchers", "target_matchers") for matcher in rule[side]]
         of_targets = all(
-            re.search("PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|severity|Incident", name) for name in names
+            re.search("PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|Celery|severity|Incident", name)
+            for name in names
         )
         assert ("target" in rule["equal"]) == of_targets

@@ -451,8 +451,17 @@ def test_without_a_file_the_redis_of_the_environment_is_watched_beside_the_datab
     assert "pa55" not in config.redacted(got)
 
 
+@pytest.mark.parametrize("url", ["redis://:pa55-of-the-url@h:6380/1", "amqp://u:pa55-of-the-url@h//"])
+def test_without_a_file_the_broker_of_the_environment_is_watched(url: str) -> None:
+    environ = {"CELERY_BROKER_URL": url}
+    got = config.read(config.unconfigured(environ), "the environment", config.INSTALLED, environ)
+    assert [(target.name, target.collector) for target in got.targets] == [("celery", "celery")]
+    assert got.targets[0].settings.url.reveal() == url
+    assert "pa55" not in config.redacted(got)
+
+
 NONE_OF_OURS: list[dict[str, str]] = [
-    {}, {"DATABASE_URL": ""}, {"DATABASE_URL": "sqlite:///x.db", "REDIS_URL": "memcached://h"}
+    {}, {"DATABASE_URL": ""}, {"DATABASE_URL": "sqlite:///x.db", "REDIS_URL": "memcached://h", "CELERY_BROKER_URL": "sqs://"}
 ]  # fmt: skip
 
 

@@ -48,7 +48,8 @@ jobs: {{run: {{started: 'run (?P<id>[0-9]+) starts', finished: 'run (?P<id>[0-9]
 def shown(target: One) -> str:
     """Return the page without what the exporter says of itself, and without the times of looking."""
     lines = [line for line in target.text().splitlines(keepends=True) if re.search(r"http_|runbook_(log|job)_", line)]
-    return re.sub(r"(?m)^(runbook_log_(?:counted_since|looked)\w+\{.*\}) .*$", r"\1 NOW", "".join(lines))
+    times = r"(?m)^(runbook_(?:log_counted_since|log_looked|job_known_since)\w+\{.*\}) .*$"
+    return re.sub(times, r"\1 NOW", "".join(lines))
 
 
 def value(target: One, series: str) -> float:

@@ -51,10 +51,11 @@ def told(kind: str, path: Path, *wanted: Wanted) -> tuple[list[str], list[str]]:
 
 
 def test_json_and_sql_give_the_same_figures(tmp_path: Path) -> None:
-    wanted = [(name, 0.75, "") for name in sorted(FIGURES)]
+    plain = {name: figure for name, figure in FIGURES.items() if not figure.metric.labels}
+    wanted = [(name, 0.75, "") for name in sorted(plain)]
     lines, said = told("sql", tmp_path / "sql", *wanted)
     assert (sorted(lines), set(said)) == (sorted(told("json", tmp_path / "json", *wanted)[0]), {"ok "})
-    for name, figure in FIGURES.items():
+    for name, figure in plain.items():
         source = "the application, by the configuration's mapping"
         assert f"# HELP {name} {figure.metric.help} Source: {source}." in lines
         assert f"{name} 0.75" in lines
@@ -85,6 +86,20 @@ def test_the_rules_ask_for_figures_that_a_mapping_can_give() -> None:
     asked = {selector.name for rule in shipped() if rule.area == "app" for selector in selectors(rule.node)}
     assert {name for name in asked if name.startswith("runbook_app")} == {DEDUPLICATION.name, VIDEO_SPEED.name}
     assert MappedMetric(name=DEDUPLICATION.name, value="a").declaration.metric("here") is DEDUPLICATION
+
+
+def test_jobs_come_by_both_ways_alike(tmp_path: Path) -> None:
+    path = tmp_path / "it.json"
+    path.write_text('{"jobs": [{"job": "a", "how": "failure", "n": 3}]}', encoding="utf-8")
+    labels = "{job_name: job, outcome: how}"
+    by_path = f"file: {path}\nmetrics: [{{name: runbook_job_runs_total, each: jobs, value: n, labels: {labels}}}]"
+    rows = "SELECT 'a' AS job_name, 'failure' AS outcome, 3 AS n"
+    by_column = query("q", rows, "{name: runbook_job_runs_total, value: n, labels: [job_name, outcome]}")
+    for kind, settings in (("json", by_path), ("sql", target(f"sqlite: {made(tmp_path / 'it.sqlite')}", by_column))):
+        with one(kind, settings) as asked:
+            text = asked.text()
+        assert "# TYPE runbook_job_runs_total counter" in text
+        assert 'runbook_job_runs_total{job_name="a",outcome="failure"} 3\n' in text
 
 
 def test_they_are_explained() -> None:

@@ -10,11 +10,14 @@ from exporter.collectors.log import access
 from exporter.collectors.log.levels import LEVELS
 from exporter.collectors.log.settings import ACCESS_FORMATS, MIXED_FORMATS, LogsSettings
 from exporter.collectors.log.tally import job_key, log_key
-from exporter.jobmetrics import BUCKETS, DURATION, LAST_FAILURE, LAST_START, LAST_SUCCESS, RUNS
-from exporter.metric import Histogram, Metric, Samples, counter, gauge
+from exporter.jobmetrics import expected, runs, under_way
+from exporter.metric import Metric, Samples, counter, gauge
 
 STALE: Final = 30.0
 """Seconds without a look after which figures are no longer told: several times what passes between two looks."""
+
+_FORGOTTEN: Final = 7 * 86_400.0
+"""Seconds after which a run without an end is taken to have died without a word."""
 
 _SOURCE: Final = "the log's files"
 _LABELS: Final = ("log",)
@@ -126,11 +129,14 @@ class Log(Collector[Entries]):
         """Runs of the jobs that leave lines in the logs."""
         if not self.settings.jobs:
             raise NotApplicable("no jobs are configured")
+        yield from expected(self.settings.jobs)
         list(self._logs(entries))  # jobs are as old as the logs
-        for job in self.settings.jobs:
+        for job, settings in self.settings.jobs.items():
             if (entry := entries.get(job_key(job))) is None:
                 raise Trouble(f"job {job} was not looked for yet", "wait a moment; if it lasts, see the read `watch`")
-            yield from _runs(job, entry)
+            yield from runs(job, entry)
+            if settings.started:
+                yield from under_way(job, _begun(entry))
 
     @read
     def requests(self, entries: Entries) -> Samples:
@@ -157,12 +163,6 @@ def _has_messages(format: str) -> bool:
     return format not in ACCESS_FORMATS or format in MIXED_FORMATS
 
 
-def _runs(job: str, entry: Mapping[str, Any]) -> Samples:
-    for outcome, count in entry["outcomes"].items():
-        yield RUNS(count, job_name=job, outcome=outcome)
-    buckets = tuple(zip(BUCKETS, entry["buckets"], strict=True))
-    yield DURATION(Histogram(buckets, entry["count"], entry["sum"]), job_name=job)
-    last = entry["last"]
-    yield LAST_START(last.get("start"), job_name=job)
-    yield LAST_SUCCESS(last.get("success"), job_name=job)
-    yield LAST_FAILURE(last.get("failure"), job_name=job)
+def _begun(entry: Mapping[str, Any]) -> list[float]:
+    """Return when those runs began that have not ended; one that began long ago has died without a word."""
+    return [moment for moment in entry["open"].values() if moment > time.time() - _FORGOTTEN]

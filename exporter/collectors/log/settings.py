@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from exporter.collectors.log.patterncheck import problems_of
 from exporter.collectors.log.readymade import READY_MADE, patterns_of
 from exporter.collectors.log.routes import AccessSettings
+from exporter.jobmetrics import ExpectedJob
 from exporter.models import Problems
 from exporter.setting import FilePath, setting
 
@@ -112,7 +113,7 @@ class FollowedLog:
 
 
 @dataclass(frozen=True, slots=True)
-class JobSettings:
+class JobSettings(ExpectedJob):
     """The lines that a job leaves: what it starts, finishes and fails with."""
 
     started: str = setting("", help="Regular expression (RE2) of the line of a start.", example="'Import started'")
@@ -131,6 +132,9 @@ class JobSettings:
 
     def check(self) -> Problems:
         """Find jobs that never end, and patterns that are none."""
+        yield from ExpectedJob.check(self)
+        if self.time_limit is not None and not self.started:
+            yield "time_limit", "stands without `started`, so when a run began is not known; expected both"
         if not self.finished and not self.failed:
             yield "finished", "is missing, and `failed` too; expected at least one of them"
         yield from problems_of(self.patterns()).items()

@@ -51,7 +51,7 @@ def _known(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
 class JobTally:
     """The runs of one job: those that ended, and when those began that have not."""
 
-    __slots__ = ("buckets", "changed", "count", "last", "open", "outcomes", "sum")
+    __slots__ = ("buckets", "changed", "count", "last", "open", "outcomes", "since", "sum")
 
     def __init__(self, kept: Mapping[str, Any]) -> None:
         self.outcomes = _known(OUTCOMES, kept.get("outcomes", {}))
@@ -62,12 +62,13 @@ class JobTally:
         self.sum: float = kept.get("sum", 0.0) if fits else 0.0
         self.last: dict[str, float] = dict(kept.get("last", {}))
         self.open: dict[str, float] = dict(kept.get("open", {}))
-        self.changed = not kept
+        self.since: float = kept.get("since") or time.time()
+        self.changed = "since" not in kept
 
     def entry(self) -> dict[str, Any]:
         return {
             "outcomes": {**self.outcomes}, "buckets": [*self.buckets], "count": self.count, "sum": self.sum,
-            "last": {**self.last}, "open": {**self.open},
+            "last": {**self.last}, "open": {**self.open}, "since": self.since,
         }  # fmt: skip
 
     def see(self, what: str, run: str, moment: float) -> None:

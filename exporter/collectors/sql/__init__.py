@@ -5,14 +5,14 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from exporter.appmetrics import FIGURES
+from exporter.appmetrics import METRICS
 from exporter.collector import Collector, Context, Read, read
 from exporter.collectors.sql.columns import Columns
 from exporter.collectors.sql.session import Session
 from exporter.collectors.sql.settings import SQLSettings
 from exporter.metric import Samples, gauge
 
-__all__ = ["FIGURES", "SQL"]
+__all__ = ["METRICS", "SQL"]
 
 AGE = gauge(
     "runbook_sql_data_timestamp_seconds",

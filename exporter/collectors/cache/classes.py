@@ -1,0 +1,58 @@
+"""The classes of a target in one round: what the walks have told of them, as far as it is current."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from exporter.collector import Trouble
+from exporter.collectors.cache.entries import Told, longest_rest, signature
+from exporter.collectors.cache.settings import CacheSettings
+
+
+class Classes:
+    """What is known of each class now."""
+
+    def __init__(self, settings: CacheSettings, entries: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.classes = settings.classes
+        self._entries = entries
+
+    def told(self, kind: str, name: str) -> Told | None:
+        """Return what the walks told of a class, None where that is about other settings."""
+        told: Told | None = self._entries.get(f"{kind} {name}")
+        return told if told is not None and told.get("of") == signature(self.classes[name]) else None
+
+    def surveyed(self, name: str) -> Told | None:
+        """Return what the last walk gave, unless that is out of date, or the folder can no longer be walked."""
+        told, trouble = self.told("surveyed", name), self.told("trouble", name)
+        if told is None or (trouble is not None and not trouble.get("hangs")):
+            return None
+        return None if self._is_outdated(told, told["ended"]) else told
+
+    def checked(self, name: str) -> Told | None:
+        """Return what the checks found last, unless that is out of date."""
+        told = self.told("checked", name)
+        if told is None or self.surveyed(name) is None or self._is_outdated(told, told["time"]):
+            return None
+        return told
+
+    def sees(self, name: str) -> bool:
+        """Tell whether all of the class is seen now, by walks that come to their end."""
+        told = self.surveyed(name)
+        return told is not None and told["whole"] and self.told("trouble", name) is None
+
+    def not_seen(self, name: str) -> Iterator[Trouble]:
+        """Yield why not all of the class is seen now."""
+        where, trouble, told = self.classes[name].path, self.told("trouble", name), self.told("surveyed", name)
+        if trouble is not None:
+            yield Trouble(f"{where}: {trouble['reason']}", trouble["fix"])
+        elif told is not None and self._is_outdated(told, told["ended"]):
+            yield Trouble(f"{where}: not walked for {(time.time() - told['ended']) / 60:.0f} minutes")
+        elif told is not None and told["cut"]:
+            yield Trouble(f"{where}: the walk is cut short", "raise `max_entries`")
+        elif told is not None and told["unreadable"]:
+            fix = "let the exporter's user enter and read all folders below it"
+            yield Trouble(f"{where}: {told['unreadable']} folders cannot be read", fix)
+
+    def _is_outdated(self, told: Told, when: float) -> bool:
+        return time.time() - when > longest_rest(self.settings.walk_interval, told["lasted"])

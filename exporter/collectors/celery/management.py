@@ -1,0 +1,78 @@
+"""What RabbitMQ's management API tells of the queues of a virtual host: figures some seconds old."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+from exporter.collector import Trouble
+from exporter.collectors.celery.settings import CelerySettings
+from exporter.fetch import fetch
+from exporter.jsontext import parse
+from exporter.secret import Secret
+
+_SECONDS: Final = 5.0
+_MOST_BYTES: Final = 4 << 20
+_PAGE: Final = 500
+_MOST_PAGES: Final = 20
+_COLUMNS: Final = (
+    "name", "messages_ready", "messages_unacknowledged", "message_stats.publish", "message_stats.deliver_get",
+)  # fmt: skip
+
+
+class Figures(NamedTuple):
+    """One queue's: messages now, and messages since it is there."""
+
+    ready: int
+    unacked: int
+    published: int
+    delivered: int
+
+
+class Management:
+    """The API, asked for what is needed alone."""
+
+    def __init__(self, settings: CelerySettings, address: Secret) -> None:
+        self._address = address.reveal().rstrip("/")
+        self._verify = False if settings.insecure_skip_verify else settings.ca_file or True
+        self._vhost = unquote(urlsplit(settings.url.reveal()).path[1:]) or "/"
+
+    def queues(self) -> dict[str, Figures]:
+        """Return the figures of each queue; Trouble where not all of them can be had."""
+        found: dict[str, Figures] = {}
+        for page in range(1, _MOST_PAGES + 1):
+            told = self._page(page)
+            for item in told["items"]:
+                if (figures := _figures(item)) is not None:
+                    found[item["name"]] = figures
+            if page >= told.get("page_count", 1):
+                return found
+        raise Trouble(f"the virtual host has more than {_MOST_PAGES * _PAGE} queues", "leave out `management`")
+
+    def _page(self, page: int) -> Mapping[str, Any]:
+        query = f"page={page}&page_size={_PAGE}&columns={','.join(_COLUMNS)}"
+        url = f"{self._address}/api/queues/{quote(self._vhost, safe='')}?{query}"
+        reply = fetch(url, timeout=_SECONDS, most=_MOST_BYTES, verify=self._verify)
+        if reply.status in (401, 403):
+            fix = "correct user and password in `management`; the user needs the tag `monitoring` or `management`"
+            raise Trouble(f"the management API refuses us (status {reply.status})", fix)
+        if reply.status == 404:
+            fix = (
+                "see that the plugin rabbitmq_management is on, and the virtual host in `url` is one the user may enter"
+            )
+            raise Trouble("the management API knows no such virtual host", fix)
+        if reply.status != 200:
+            raise Trouble(f"the management API answers with status {reply.status}", "see the broker's log")
+        told = parse(reply.body, "what the management API tells", shown=False)
+        if not isinstance(told, dict) or not isinstance(told.get("items"), list):
+            raise Trouble("what `management` names is no management API of RabbitMQ", "correct `management`")
+        return told
+
+
+def _figures(item: Mapping[str, Any]) -> Figures | None:
+    """Return a queue's figures, None where there are none yet: it was made a moment ago."""
+    if "messages_ready" not in item or "messages_unacknowledged" not in item:
+        return None
+    stats = item.get("message_stats") or {}
+    return Figures(
+        item["messages_ready"], item["messages_unacknowledged"], stats.get("publish", 0), stats.get("deliver_get", 0)
+    )

@@ -1,0 +1,147 @@
+"""Events out of Redis: a subscription on a line of its own, which asks for nothing else."""
+
+import json
+import socket
+import time
+from base64 import b64decode
+from collections.abc import Iterator
+from threading import Event
+from typing import Any, Final
+
+from exporter.collector import Trouble
+from exporter.collectors.celery.settings import CelerySettings
+from exporter.collectors.redis.dial import dial
+from exporter.deadline import Cancel, Deadline
+
+_CONNECTED: Final = 10.0  # seconds to connect and be let in
+_QUIET: Final = 4.0  # seconds without a word after which the server is asked whether it is there
+_GONE: Final = 10.0  # seconds without a word after which it is not
+_LOOK: Final = 0.5
+_MOST: Final = 64 << 20  # bytes of one message; events have some hundred
+
+
+def command(*words: str) -> bytes:
+    """Return a command as Redis reads it."""
+    data = [word.encode() for word in words]
+    return b"*%d\r\n" % len(data) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in data)
+
+
+class Replies:
+    """Takes bytes as they come, and gives the replies that are whole."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        self._data += data
+        if len(self._data) > _MOST:
+            raise ConnectionError("a message without end")
+        at = 0
+        while (found := self._one(at)) is not None:
+            reply, at = found
+            yield reply
+        del self._data[:at]
+
+    def _one(self, at: int) -> tuple[Any, int] | None:
+        """Return the reply that begins there and where it ends, or None as long as it is not whole."""
+        end = self._data.find(b"\r\n", at)
+        if end < 0:
+            return None
+        sign, text, after = bytes(self._data[at : at + 1]), bytes(self._data[at + 1 : end]), end + 2
+        if sign == b"$":
+            stop = after + int(text)
+            if int(text) < 0:
+                return None, after
+            return (bytes(self._data[after:stop]), stop + 2) if len(self._data) >= stop + 2 else None
+        if sign == b"*":
+            return self._many(int(text), after)
+        if sign not in (b"+", b"-", b":"):
+            raise ConnectionError("what answers is not Redis")
+        return (Trouble(text.decode("utf-8", "replace")) if sign == b"-" else text), after
+
+    def _many(self, count: int, at: int) -> tuple[Any, int] | None:
+        replies = []
+        for _ in range(count):
+            found = self._one(at)
+            if found is None:
+                return None
+            replies.append(found[0])
+            at = found[1]
+        return replies, at
+
+
+class RedisEvents:
+    """The events of one database's workers."""
+
+    def __init__(self, settings: CelerySettings) -> None:
+        self._settings = settings
+        self._address = settings.redis_address()
+        self._replies = Replies()
+
+    def events(self, stop: Event) -> Iterator[list[Any] | None]:
+        """Yield batches as they come, an empty one for a sign of life, None where nothing was heard for a moment."""
+        deadline = Deadline(_CONNECTED)
+        with dial(self._address, deadline, Cancel(), self._settings.context) as line:
+            self._subscribe(line, deadline)
+            yield []
+            heard = asked = time.monotonic()
+            while not stop.is_set():
+                line.settimeout(_LOOK)
+                try:
+                    data = line.recv(1 << 18)
+                except TimeoutError:
+                    now = time.monotonic()
+                    if now - heard > _GONE:
+                        raise TimeoutError("nothing was heard of it") from None
+                    if now - max(heard, asked) > _QUIET:
+                        line.sendall(command("PING"))
+                        asked = now
+                    yield None
+                    continue
+                if not data:
+                    raise ConnectionResetError("the connection ended")
+                heard = time.monotonic()
+                yield [found for reply in self._replies.feed(data) for found in _message(reply)]
+
+    def _subscribe(self, line: socket.socket, deadline: Deadline) -> None:
+        user, word = self._address.user, self._address.password
+        words = [command("AUTH", *([user] if user else []), word)] if word else []
+        exchange = _literal(f"{self._settings.global_keyprefix}/{self._address.database}.")
+        pattern = f"{exchange}{_literal(self._settings.event_exchange)}"
+        # without `fanout_patterns` an application publishes all its events to the exchange alone
+        words.append(command("PSUBSCRIBE", pattern, f"{pattern}/*"))
+        line.settimeout(deadline.left())
+        line.sendall(b"".join(words))
+        wanted = len(words) + 1
+        while wanted:
+            line.settimeout(deadline.left())
+            data = line.recv(1 << 16)
+            if not data:
+                raise ConnectionResetError("the connection ended")
+            for reply in self._replies.feed(data):
+                if isinstance(reply, Trouble):
+                    raise ConnectionError(str(reply))
+                wanted -= 1
+                if not wanted:
+                    break  # what has come already is not lost: it is in the next batch, or shown by the heartbeats
+
+
+def _literal(text: str) -> str:
+    """Return a pattern that fits the text alone."""
+    return "".join(f"\\{char}" if char in "*?[]\\^" else char for char in text)
+
+
+def _message(reply: Any) -> Iterator[Any]:
+    """Yield the events in a message of the subscription; None where it cannot be read."""
+    if not (isinstance(reply, list) and len(reply) == 4 and reply[0] == b"pmessage"):
+        return
+    try:
+        message = json.loads(reply[3])
+        body = message["body"]
+        if message["properties"].get("body_encoding") == "base64":
+            body = b64decode(body)
+        found = json.loads(body)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        yield None
+        return
+    yield from found if isinstance(found, list) else [found]
