@@ -160,6 +160,7 @@ def test_a_broker_that_hangs_keeps_no_page_and_is_told(broker: Redis, place: str
         assert value(target, "celery_event_gaps_total") >= 1
 
 
+@pytest.mark.long
 def test_counts_outlive_broker_worker_flush_and_exporter(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with server(settings={"requirepass": PASSWORD}) as broker:

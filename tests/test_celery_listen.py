@@ -120,6 +120,7 @@ def rabbit() -> Iterator[rabbitmq.RabbitMQ]:
         yield running
 
 
+@pytest.mark.long
 def test_the_same_on_rabbitmq(rabbit: rabbitmq.RabbitMQ, tmp_path: Path) -> None:
     app = celeryapp.make(rabbit.url())
     with one("celery", settings(rabbit.url())) as target:

@@ -95,6 +95,7 @@ def test_messages_that_nobody_could_take(rabbit: RabbitMQ) -> None:
         made.close()
 
 
+@pytest.mark.long
 def test_ages_by_the_management_api(rabbit: RabbitMQ) -> None:
     rabbit.declare("celery")
     rabbit.publish("celery", 10)

@@ -28,6 +28,7 @@ def rabbit(running: RabbitMQ) -> Iterator[RabbitMQ]:
         running.api("DELETE", f"queues/%2F/{queue['name']}")
 
 
+@pytest.mark.long
 def test_the_page_when_the_broker_hangs_dies_and_comes_again(rabbit: RabbitMQ) -> None:
     rabbit.declare("celery")
     rabbit.publish("celery", 2, delivery_mode=2)

@@ -80,6 +80,7 @@ def test_a_server_that_hangs_dies_and_is_emptied(redis: Redis) -> None:
         assert oldest(target) == 0
 
 
+@pytest.mark.long
 def test_many_rounds_leave_nothing(redis: Redis) -> None:
     with one("celery", lines(redis)) as target:
         send(redis)

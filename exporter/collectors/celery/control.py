@@ -13,7 +13,7 @@ from exporter.toil import Tell
 
 WORKERS: Final = "control:workers"
 QUEUES: Final = "control:queues"
-_SELDOM: Final = 4  # rounds after which lists are asked for that may be long, and change little
+_SELDOM: Final = 4  # rounds after which lists are asked for that may be long, with all arguments
 _BEAT: Final = 5.0  # seconds between two signs of life
 _MOST: Final = 500  # workers, and queues
 _FORGOTTEN: Final = 7 * 86400.0  # seconds for which a queue that nobody consumes any more is known
@@ -67,12 +67,12 @@ class Control:
     def _ask(self, asker: Asker, workers: int, turn: int) -> Round:
         stats = asker.ask("stats", workers)
         if turn % _SELDOM == 0:
-            self._seldom = {name: asker.ask(name, workers) for name in ("scheduled", "revoked")}
+            self._seldom = {name: asker.ask(name, workers) for name in ("reserved", "scheduled", "revoked")}
             registered = asker.ask("registered", workers, taskinfoitems=["time_limit", "soft_time_limit"])
             self._limits = limits_of(registered, stats)
         return Round(
-            stats=stats, active=asker.ask("active", workers), reserved=asker.ask("reserved", workers),
-            queues=asker.ask("active_queues", workers), **self._seldom,
+            stats=stats, active=asker.ask("active", workers, safe=True), queues=asker.ask("active_queues", workers),
+            **self._seldom,
         )  # fmt: skip
 
     def _worker(self, name: str, asked: Round, now: float) -> dict[str, Any]:

@@ -25,8 +25,8 @@ ACTIVE = gauge(
 )
 RESERVED = gauge(
     "celery_worker_tasks_reserved",
-    "Tasks that a worker has taken from the queue and not begun, without those that are planned for later."
-    f"{_BACKGROUND}",
+    "Tasks that a worker has taken from the queue and not begun, without those that are planned for later; asked for in"
+    f" every fourth round.{_BACKGROUND}",
     labels=_HOST, source=_SOURCE,
 )  # fmt: skip
 SCHEDULED = gauge(
@@ -60,10 +60,13 @@ STUCK = gauge(
     f" wait in it, or consumes no queue at all; none where it gets on.{_BACKGROUND}",
     labels=_WORKER, source=_SOURCE,
 )  # fmt: skip
-RUNNING = gauge("celery_active_tasks", f"Tasks that run, by name.{_BACKGROUND}", labels=("name",), source=_SOURCE)
+RUNNING = gauge(
+    "celery_active_tasks", f"Tasks that run, by name; none while a worker does not answer.{_BACKGROUND}",
+    labels=("name",), source=_SOURCE,
+)  # fmt: skip
 OLDEST = gauge(
     "celery_active_task_oldest_start_timestamp_seconds",
-    f"When the oldest task of a name began that runs, by the worker's clock.{_BACKGROUND}",
+    f"When the oldest task of a name began that runs, by its worker's clock, of workers that answer.{_BACKGROUND}",
     labels=("name",), source=_SOURCE,
 )  # fmt: skip
 LIMIT = gauge(
@@ -111,8 +114,10 @@ def workers(entries: Entries) -> Remarking:
 @read
 def running(entries: Entries) -> Samples:
     """Which tasks run, since when, and how long they may."""
-    for name, task in _answers(entries)["tasks"].items():
-        yield RUNNING(task["running"], name=name)
+    found = _answers(entries)
+    all_answer = all(worker["answers"] and worker.get("active") is not None for worker in found["workers"].values())
+    for name, task in found["tasks"].items():
+        yield RUNNING(task["running"] if all_answer else None, name=name)  # half a sum is a wrong one
         yield OLDEST(task["oldest"], name=name)
         yield LIMIT(task["limit"], name=name)
 
