@@ -22,6 +22,7 @@ def celery_at_work(folder: Path) -> Iterator[str]:
         app = celeryapp.make(broker)
         stack.callback(app.close)
         app.send_task("tests.hang")
+        app.send_task("tests.limited")  # a pool of threads holds nobody to its limit
         for _ in range(3):
             app.send_task("tests.add", (1, 2), queue="nobody")
         stack.enter_context(at_work(partial(_send, app)))

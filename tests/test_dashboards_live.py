@@ -16,6 +16,8 @@ from tests.accesslogs import nginx
 from tests.alerting import Way, whole_way
 from tests.graphics import Driver
 from tests.incidents import Server, alertmanager
+from tests.livecelery import celery_at_work
+from tests.livejobs import jobs_at_work
 from tests.livestores import at_work, stores
 from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
 from tests.process import free_port
@@ -40,6 +42,9 @@ EMPTY: dict[str, str] = {
     "runbook:duckdb_growth": "how large it was a week ago is not known there",
     "runbook:duckdb_unlocked_writers": "not told where some processes may not be looked at, as process 1 there",
     "runbook:duckdb_replaced_file_processes": "not told where some processes may not be looked at, as process 1 there",
+    "runbook_job_queue_workers": "only RQ tells of workers that listen; the tests of its preset have them",
+    "runbook:job_queue_growth": "there only where no run ends, and there some do",
+    "runbook:celery_worker_stuck": "there only where a whole pool hangs; the tests of workers have that",
     'timestamp_seconds{job=~".+", instance=~".+", target=~".+"} * 1000 and': "no read that once worked fails there",
 }
 
@@ -116,6 +121,8 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
         _fire(alerts)
         _prepare(primary)
         further = more.enter_context(stores(tmp_path_factory.mktemp("stores"), primary))
+        further += more.enter_context(celery_at_work(tmp_path_factory.mktemp("celery")))
+        further += more.enter_context(jobs_at_work(tmp_path_factory.mktemp("jobs")))
         url = monitor(primary)
         until(lambda: standby.sql("SELECT 1 FROM pg_roles WHERE rolname = 'monitor'"), 20)
         primary.sql("SELECT pg_switch_wal()")
