@@ -210,13 +210,14 @@ def test_a_worker_that_takes_its_leave_is_gone_at_once_and_one_killed_is_not(pla
         assert value(target, 'celery_worker_up{hostname="one"}') == 1  # for a minute it may come back
 
 
+@pytest.mark.long
 def test_a_worker_without_events_is_told(place: str, tmp_path: Path) -> None:
     app = celeryapp.make(place)
     with one("celery", settings(place)) as target, worker(place, tmp_path, events=False):
         listens(target)
         until(lambda: value(target, "celery_workers_online") == 1)
         app.send_task("tests.add", (1, 2))
-        until(lambda: value(target, 'celery_events_enabled{hostname="tests",worker="one@tests"}') == 0, 20)
+        until(lambda: value(target, 'celery_events_enabled{hostname="tests",worker="one@tests"}') == 0, 60)
         assert "start it with -E" in target.outcomes()["events"]
         app.control.enable_events()
         until(lambda: value(target, "celery_events_total") > 0)
