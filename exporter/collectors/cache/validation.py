@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import select
 import signal
 import time
@@ -57,6 +56,8 @@ def _unjudged(checks: Sequence[str], reason: str) -> Verdicts:
 
 
 def _be_the_child(work: Callable[[], Verdicts], its: int, seconds: int, memory: int) -> None:
+    import resource  # which not every system has
+
     try:
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))  # should nobody be left to kill it
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
