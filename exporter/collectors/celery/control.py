@@ -14,7 +14,6 @@ from exporter.toil import Tell
 WORKERS: Final = "control:workers"
 QUEUES: Final = "control:queues"
 _SELDOM: Final = 4  # rounds after which lists are asked for that may be long, with all arguments
-_BEAT: Final = 5.0  # seconds between two signs of life
 _MOST: Final = 500  # workers, and queues
 _FORGOTTEN: Final = 7 * 86400.0  # seconds for which a queue that nobody consumes any more is known
 _COARSE: Final = 600.0
@@ -41,8 +40,7 @@ class Control:
                 due = time.monotonic() + self._settings.control_interval
                 tell(self._round(asker, turn))
                 turn += 1
-                while not stop.wait(min(_BEAT, max(0.0, due - time.monotonic()))) and time.monotonic() < due:
-                    pass
+                stop.wait(max(0.0, due - time.monotonic()))
 
     def _round(self, asker: Asker, turn: int) -> dict[str, Any]:
         names = sorted(asker.names())[:_MOST]
