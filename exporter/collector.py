@@ -3,7 +3,7 @@
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Event
@@ -27,6 +27,13 @@ class Trouble(Exception):
 
 class NotApplicable(Trouble):
     """What the read looks at does not exist here: an answer, not a failure."""
+
+
+def together(troubles: Iterable[Trouble]) -> None:
+    """Raise several troubles as one, with each remedy once; nothing where there is none."""
+    if said := list(troubles):
+        fixes = dict.fromkeys(trouble.fix for trouble in said if trouble.fix)
+        raise Trouble("; ".join(map(str, said)), "; ".join(fixes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 import json
 import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,10 @@ from exporter.collectors.cache.entry import REASONS
 from exporter.collectors.cache.settings import CacheSettings, ClassSettings
 from exporter.collectors.cache.survey import Survey
 from exporter.exposition import render
-from exporter.toil import Changes
 from tests.engine import series_of
 from tests.support import until
+from tests.toiling import Entries, Toiling, toiling
 
-Entries = dict[str, Any]
 OLD = 600.0
 """Seconds after which a file counts as written to its end."""
 
@@ -54,46 +52,9 @@ def events(count: int, **more: Any) -> str:
     return json.dumps({"events": [{"name": "a ride"}] * count, **more})
 
 
-class Surveying:
-    """A toil at work in a thread; what it tells is kept in `entries`."""
-
-    def __init__(self, settings: CacheSettings, entries: Entries) -> None:
-        self.entries = entries
-        self.ready = threading.Event()
-        self._stop = threading.Event()
-        self._failed: list[BaseException] = []
-        self._thread = threading.Thread(target=self._work, args=(Survey(settings, dict(entries)),), daemon=True)
-        self._thread.start()
-
-    def _work(self, toil: Survey) -> None:
-        try:
-            toil.run(self._stop, self._tell, self.ready.set)
-        except BaseException as error:  # noqa: BLE001  # raised in the test's own thread
-            self._failed.append(error)
-
-    def _tell(self, changes: Changes) -> None:
-        for key, value in changes.items():
-            if value is None:
-                self.entries.pop(key, None)
-            else:
-                self.entries[key] = value
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-        if self._failed:
-            raise self._failed[0]
-
-
-@contextmanager
-def surveying(settings: CacheSettings, entries: Entries | None = None) -> Iterator[Surveying]:
+def surveying(settings: CacheSettings, entries: Entries | None = None) -> AbstractContextManager[Toiling]:
     """Have the toil of these settings work for as long as the block lasts."""
-    work = Surveying(settings, {} if entries is None else entries)
-    try:
-        yield work
-    finally:
-        work.stop()
+    return toiling(Survey, settings, entries)
 
 
 def surveyed(settings: CacheSettings, entries: Entries | None = None) -> Entries:

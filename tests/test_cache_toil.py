@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from exporter.collectors.cache import survey
+from exporter.collectors.path import rounds
 from tests.caching import events, of, page, put, said, settings_of, surveyed, surveying
 from tests.hang_fs import Hanging, mounted, need_fuse
 from tests.onetarget import one
@@ -40,8 +40,8 @@ def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
 
 def test_a_mount_that_hangs_hurts_its_own_class_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_fuse()
-    monkeypatch.setattr(survey, "STEP", 0.3)
-    monkeypatch.setattr(survey, "_REST", 0.05)
+    monkeypatch.setattr(rounds, "STEP", 0.3)
+    monkeypatch.setattr(rounds, "_REST", 0.05)
     put(tmp_path / "fine" / "a", "x")
     classes = {"hung": {"path": f"{tmp_path}/mnt", "ttl": "1h"}, "fine": {"path": f"{tmp_path}/fine", "ttl": "1h"}}
     settings = settings_of(classes, walk_interval="1s")
@@ -73,8 +73,8 @@ def _hung(filesystem: Hanging) -> Iterator[None]:
 
 
 def test_checks_that_take_long_hold_up_no_other_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(survey, "STEP", 0.3)
-    monkeypatch.setattr(survey, "_REST", 0.05)
+    monkeypatch.setattr(rounds, "STEP", 0.3)
+    monkeypatch.setattr(rounds, "_REST", 0.05)
     put(tmp_path / "slow" / "a.html", "<div>" * 300_000)
     put(tmp_path / "json" / "a.json", events(1))
     put(tmp_path / "fine" / "a", "x")

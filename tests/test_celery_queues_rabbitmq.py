@@ -12,7 +12,7 @@ from exporter.collectors.celery.rabbitmq import RabbitQueues
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.celery.trouble import explained
 from exporter.setting import SecretURL
-from tests.rabbitmq import USER, RabbitMQ, node
+from tests.rabbitmq import USER, RabbitMQ, emptied, node
 from tests.support import until
 
 
@@ -24,9 +24,8 @@ def running() -> Iterator[RabbitMQ]:
 
 @pytest.fixture
 def rabbit(running: RabbitMQ) -> Iterator[RabbitMQ]:
-    yield running
-    for queue in running.api("GET", "queues/%2F?columns=name"):
-        running.api("DELETE", f"queues/%2F/{quote(queue['name'], safe='')}")
+    with emptied(running) as rabbit:
+        yield rabbit
 
 
 def settings(rabbit: RabbitMQ, url: str = "", *, managed: bool = False, user: str = "", **more: Any) -> CelerySettings:

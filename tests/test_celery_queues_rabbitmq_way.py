@@ -8,7 +8,7 @@ import pytest
 
 from tests.celeryapp import make, worker
 from tests.onetarget import one
-from tests.rabbitmq import PASSWORD, RabbitMQ, node
+from tests.rabbitmq import PASSWORD, RabbitMQ, emptied, node
 from tests.support import until
 
 LENGTH = 'celery_queue_length{queue_name="%s"}'
@@ -23,9 +23,8 @@ def running() -> Iterator[RabbitMQ]:
 
 @pytest.fixture
 def rabbit(running: RabbitMQ) -> Iterator[RabbitMQ]:
-    yield running
-    for queue in running.api("GET", "queues/%2F?columns=name"):
-        running.api("DELETE", f"queues/%2F/{queue['name']}")
+    with emptied(running) as rabbit:
+        yield rabbit
 
 
 @pytest.mark.long

@@ -11,7 +11,8 @@ import pytest
 
 from exporter.collectors.path.rotation import groups
 from tests.commands import needs
-from tests.walking import Entries, of, seen, unrotated_since
+from tests.toiling import Entries
+from tests.walking import of, seen, unrotated_since
 
 LOG = of("log", "log")
 DAY = 86_400.0

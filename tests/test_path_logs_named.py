@@ -8,7 +8,8 @@ import pytest
 
 from exporter.collectors.path import rotation
 from exporter.collectors.path.rotation import groups
-from tests.walking import Entries, of, page, seen, settings_of, unrotated_since, walked
+from tests.toiling import Entries
+from tests.walking import of, page, seen, settings_of, unrotated_since, walked
 
 LOG = of("log", "log")
 DAY = 86_400.0

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from exporter.collectors.path import entries as entries_of
-from exporter.collectors.path import tree, walk
+from exporter.collectors.path import rounds, tree
 from tests.support import until
-from tests.walking import Entries, grow, of, page, said, settings_of, walked, walking
+from tests.toiling import Entries
+from tests.walking import grow, of, page, said, settings_of, walked, walking
 
 IT = of("it")
 DAY = 86_400.0
@@ -21,7 +22,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have walks go entry by entry, and tell of each."""
     monkeypatch.setattr(tree, "CHUNK", 1)
     monkeypatch.setattr(tree, "_SNAPSHOT", 0.0)
-    monkeypatch.setattr(walk, "_TELL", 0.0)
+    monkeypatch.setattr(rounds, "_TELL", 0.0)
 
 
 def begun(settings: Any) -> Entries:
@@ -136,7 +137,7 @@ def test_a_slow_file_system_is_not_taken_for_one_that_hangs(tmp_path: Path, monk
 
     monkeypatch.setattr(tree, "_lacks", slowly)
     monkeypatch.setattr(tree, "LONGEST", 0.1)
-    monkeypatch.setattr(walk, "STEP", 1.5)
+    monkeypatch.setattr(rounds, "STEP", 1.5)
     settings = settings_of({"it": {"path": str(tmp_path), "copy": str(tmp_path.parent / "copy")}})
     with walking(settings) as work:
         until(lambda: "walked it" in work.entries, 20)

@@ -13,12 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from exporter.collectors.path import tree, walk
+from exporter.collectors.path import rounds, tree
 from exporter.collectors.path.tree import Tree
 from tests.hang_fs import mounted, need_fuse
 from tests.onetarget import one
 from tests.support import until
-from tests.walking import Entries, done, grow, looking, of, page, said, settings_of, walked, walking
+from tests.toiling import Entries
+from tests.walking import done, grow, looking, of, page, said, settings_of, walked, walking
 
 IT = of("it")
 
@@ -67,7 +68,7 @@ def test_a_walk_is_taken_up_where_the_folder_of_its_place_is_gone(
 def test_a_toil_goes_on_where_the_one_before_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree, "CHUNK", 1)
     monkeypatch.setattr(tree, "_SNAPSHOT", 0.0)
-    monkeypatch.setattr(walk, "_TELL", 0.0)
+    monkeypatch.setattr(rounds, "_TELL", 0.0)
     grow(tmp_path, 300)
     settings = settings_of({"it": {"path": str(tmp_path)}})
     entries: Entries = {}
@@ -165,8 +166,8 @@ def test_files_that_come_and_go_during_a_walk_are_no_holes(tmp_path: Path) -> No
 
 def test_a_mount_that_hangs_hurts_its_own_path_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_fuse()
-    monkeypatch.setattr(walk, "STEP", 0.3)
-    monkeypatch.setattr(walk, "_REST", 0.05)
+    monkeypatch.setattr(rounds, "STEP", 0.3)
+    monkeypatch.setattr(rounds, "_REST", 0.05)
     (tmp_path / "fine").mkdir()
     hung, fine = of("hung"), of("fine")
     paths = {

@@ -1,9 +1,8 @@
 """Walks through real folders, and the page of what they found, as the tests of the collector `path` ask for them."""
 
 import random
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,9 @@ from exporter.collectors.path.tree import Tree
 from exporter.collectors.path.walk import Walk
 from exporter.exposition import render
 from exporter.patience import Patience
-from exporter.toil import Changes
 from tests.engine import series_of
 from tests.support import until
-
-Entries = dict[str, Any]
+from tests.toiling import Entries, Toiling, toiling
 
 
 def settings_of(paths: Mapping[str, Mapping[str, Any]], **more: Any) -> PathsSettings:
@@ -34,48 +31,9 @@ def settings_of(paths: Mapping[str, Mapping[str, Any]], **more: Any) -> PathsSet
     return found
 
 
-class Walking:
-    """A toil at work in a thread; what it tells is kept in `entries`."""
-
-    def __init__(self, settings: PathsSettings, entries: Entries) -> None:
-        self.entries = entries
-        self.ready = threading.Event()
-        self.accounts: list[Changes] = []
-        self._stop = threading.Event()
-        self._failed: list[BaseException] = []
-        self._thread = threading.Thread(target=self._work, args=(Walk(settings, dict(entries)),), daemon=True)
-        self._thread.start()
-
-    def _work(self, toil: Walk) -> None:
-        try:
-            toil.run(self._stop, self._tell, self.ready.set)
-        except BaseException as error:  # noqa: BLE001  # raised in the test's own thread
-            self._failed.append(error)
-
-    def _tell(self, changes: Changes) -> None:
-        self.accounts.append(changes)
-        for key, value in changes.items():
-            if value is None:
-                self.entries.pop(key, None)
-            else:
-                self.entries[key] = value
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(20)
-        assert not self._thread.is_alive()
-        if self._failed:
-            raise self._failed[0]
-
-
-@contextmanager
-def walking(settings: PathsSettings, entries: Entries | None = None) -> Iterator[Walking]:
+def walking(settings: PathsSettings, entries: Entries | None = None) -> AbstractContextManager[Toiling]:
     """Have the toil of these settings work for as long as the block lasts."""
-    work = Walking(settings, {} if entries is None else entries)
-    try:
-        yield work
-    finally:
-        work.stop()
+    return toiling(Walk, settings, entries)
 
 
 def grow(top: Path, folders: int, seed: int = 1) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from exporter.collector import NotApplicable, Trouble, read
+from exporter.collector import NotApplicable, Trouble, read, together
 from exporter.collectors.cache.classes import Classes
 from exporter.collectors.cache.entries import Told
 from exporter.collectors.cache.entry import REASONS
@@ -72,10 +72,7 @@ def _counted(of: dict[str, str], found: Told) -> Samples:
 @read
 def unvalidated(looks: Classes) -> Samples:
     """No metrics: fails where entries could not be looked into, and says why."""
-    said = [trouble for name in looks.classes for trouble in _troubles(looks, name)]
-    if said:
-        fixes = dict.fromkeys(trouble.fix for trouble in said if trouble.fix)
-        raise Trouble("; ".join(map(str, said)), "; ".join(fixes))
+    together(trouble for name in looks.classes for trouble in _troubles(looks, name))
     yield from ()
 
 

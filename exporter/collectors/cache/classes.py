@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exporter.collector import Trouble
-from exporter.collectors.cache.entries import Told, longest_rest, signature
+from exporter.collectors.cache.entries import Told, signature
 from exporter.collectors.cache.settings import CacheSettings
+from exporter.collectors.path.entries import longest_rest
 
 
 class Classes:

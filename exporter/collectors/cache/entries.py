@@ -11,19 +11,12 @@ Told = dict[str, Any]
 
 FORMAT: Final = 1  # of the entries: one more with every change of what they hold, or of what it means
 KINDS: Final = ("surveyed", "checked", "trouble")
-_INTERVALS: Final = 3
-_SLACK: Final = 60.0  # seconds, for a machine that is busy
 
 
 @lru_cache(maxsize=1024)
 def signature(settings: ClassSettings) -> str:
     """Return what an entry is marked with, so that none is taken for one of other settings, or of another version."""
     return hashlib.sha256(repr((FORMAT, settings)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def longest_rest(interval: float, lasted: float) -> float:
-    """Return the seconds after which what was found is out of date: several intervals, and times that a walk lasts."""
-    return _INTERVALS * (interval + lasted) + _SLACK
 
 
 class Entries:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from exporter.collector import Trouble, read
+from exporter.collector import read, together
 from exporter.collectors.cache.ages import AGES
 from exporter.collectors.cache.classes import Classes
 from exporter.metric import Histogram, Samples, gauge, histogram, info
@@ -115,8 +115,5 @@ def walk_times(looks: Classes) -> Samples:
 @read
 def unseen(looks: Classes) -> Samples:
     """No metrics: fails where not all of a class is seen, and names it."""
-    said = [trouble for name in looks.classes for trouble in looks.not_seen(name)]
-    if said:
-        fixes = dict.fromkeys(trouble.fix for trouble in said if trouble.fix)
-        raise Trouble("; ".join(map(str, said)), "; ".join(fixes))
+    together(trouble for name in looks.classes for trouble in looks.not_seen(name))
     yield from ()

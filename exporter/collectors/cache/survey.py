@@ -1,26 +1,21 @@
 """The walks through the classes of a cache, in small steps, and the checks after each; in the helper process."""
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from threading import Event
-from typing import Any, Final
+from typing import Any
 
 from exporter.collectors.cache.checking import checked
 from exporter.collectors.cache.entries import Entries
 from exporter.collectors.cache.listing import Listing
 from exporter.collectors.cache.settings import ClassSettings
+from exporter.collectors.path import rounds
 from exporter.collectors.path.entries import HANGS_FIX, fix_for
 from exporter.collectors.path.places import GONE
+from exporter.collectors.path.rounds import go_round
 from exporter.deadline import Cancel
-from exporter.patience import NoAnswer, Patience
+from exporter.patience import NoAnswer
 from exporter.toil import Tell, Toil
-
-STEP: Final = 5.0  # seconds after which a step counts as hanging, and the other classes go on without it
-FIRST_LOOK: Final = 10.0  # seconds after which the toil is at work, though a first walk takes longer
-RETRY: Final = 30.0  # seconds until a folder that could not be had is asked for again
-_TELL: Final = 1.0  # seconds between two accounts
-_REST: Final = 1.0  # seconds between two looks at whether there is something to do
 
 
 class Survey(Toil):
@@ -31,54 +26,10 @@ class Survey(Toil):
         cancel = Cancel()
         interval = self.settings.walk_interval
         surveys = [_Class(name, one, interval, self.kept, cancel) for name, one in self.settings.classes.items()]
-        known = {key for survey in surveys for key in survey.entries.keys}
-        tell({key: None for key in self.kept if key not in known})
-        patience = Patience(STEP)
         try:
-            _go_round(surveys, patience, stop, tell, ready)
+            go_round(surveys, self.kept, stop, tell, ready)
         finally:
             cancel.cancel()
-            patience.close()
-            hanging = patience.hanging()
-            for survey in surveys:
-                if survey.name not in hanging:
-                    survey.close()
-
-
-def _go_round(
-    surveys: "Sequence[_Class]", patience: Patience, stop: Event, tell: Tell, ready: Callable[[], None]
-) -> None:
-    begun, told, announced = time.monotonic(), -math.inf, False
-    while not stop.is_set():
-        busy = _step(surveys, patience)
-        looked = all(survey.looked for survey in surveys)
-        is_first = not announced and (looked or time.monotonic() - begun > FIRST_LOOK)
-        if is_first or not busy or time.monotonic() - told >= _TELL:
-            _tell(surveys, tell)
-            told = time.monotonic()
-        if is_first:
-            announced = True
-            ready()
-        if not busy:
-            stop.wait(_REST)
-    _tell(surveys, tell)
-
-
-def _step(surveys: "Sequence[_Class]", patience: Patience) -> bool:
-    """Have each class that is due go a step; return whether there is more to do at once."""
-    due = {survey.name: survey for survey in surveys if survey.is_due()}
-    answers = patience.run({name: survey.step for name, survey in due.items()})
-    for name, answer in answers.items():
-        due[name].note(answer)
-    return any(not isinstance(answer, Exception) for answer in answers.values())
-
-
-def _tell(surveys: "Sequence[_Class]", tell: Tell) -> None:
-    changes: dict[str, Any] = {}
-    for survey in surveys:
-        changes |= survey.entries.changes()
-    if changes:
-        tell(changes)
 
 
 class _Class:
@@ -122,7 +73,7 @@ class _Class:
         begun = time.monotonic()
         if not listing.done:
             listing.step()
-            self._took += min(STEP, time.monotonic() - begun)  # to hang is no work
+            self._took += min(rounds.STEP, time.monotonic() - begun)  # to hang is no work
         elif self.settings.validate is not None:
             self._checking = True
             self._checked = checked(self.settings, listing.newest(), self._cancel)
@@ -134,10 +85,10 @@ class _Class:
                 self._fail("no answer", HANGS_FIX, hangs=True)
         elif isinstance(answer, GONE):
             self._fail("there is no such folder", "create it, or correct `path`")
-            self._rest(min(RETRY, self._interval))
+            self._rest(min(rounds.RETRY, self._interval))
         elif isinstance(answer, OSError):
             self._fail(answer.strerror or str(answer), fix_for(answer))
-            self._rest(min(RETRY, self._interval))
+            self._rest(min(rounds.RETRY, self._interval))
         elif isinstance(answer, Exception):
             raise answer
         elif self._listing is not None:

@@ -4,7 +4,7 @@ from dataclasses import fields
 from functools import partial
 from typing import Final
 
-from exporter.collector import NotApplicable, Trouble, read
+from exporter.collector import NotApplicable, read, together
 from exporter.collectors.path import places
 from exporter.collectors.path.looks import Looks
 from exporter.collectors.path.looks import writable as may_write
@@ -177,9 +177,7 @@ def encryption(looks: Looks) -> Samples:
 @read
 def unanswered(looks: Looks) -> Samples:
     """No metrics: fails where a path could not be looked at, or names a user who is not there, and says which."""
-    if looks.troubles:
-        fixes = dict.fromkeys(trouble.fix for trouble in looks.troubles.values() if trouble.fix)
-        raise Trouble("; ".join(map(str, looks.troubles.values())), "; ".join(fixes))
+    together(looks.troubles.values())
     yield from ()
 
 

@@ -1,22 +1,17 @@
 """The walks of a target, path by path in small steps, in the helper process."""
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from threading import Event
-from typing import Any, Final
+from typing import Any
 
+from exporter.collectors.path import rounds
 from exporter.collectors.path.entries import Entries, Spent, longest_rest
+from exporter.collectors.path.rounds import go_round
 from exporter.collectors.path.settings import PathSettings
 from exporter.collectors.path.tree import Tree
-from exporter.patience import NoAnswer, Patience
+from exporter.patience import NoAnswer
 from exporter.toil import Tell, Toil
-
-STEP: Final = 5.0  # seconds after which a step counts as hanging, and the other paths go on without it
-FIRST_LOOK: Final = 10.0  # seconds after which the toil is at work, though a first walk takes longer
-RETRY: Final = 30.0  # seconds until a place that could not be had is asked for again
-_TELL: Final = 1.0  # seconds between two accounts of walks that are under way
-_REST: Final = 1.0  # seconds between two looks at whether there is something to do
 
 
 class Walk(Toil):
@@ -30,48 +25,7 @@ class Walk(Toil):
         """Walk until `stop` is set; it is at work once each path was walked, or is known to take its time."""
         interval = self.settings.walk_interval
         walks = [_Walks(name, path, interval, self.kept) for name, path in self.settings.paths.items()]
-        known = {key for walk in walks for key in walk.entries.keys}
-        tell({key: None for key in self.kept if key not in known})
-        patience = Patience(STEP)
-        begun = time.monotonic()
-        told = -math.inf
-        announced = False
-        try:
-            while not stop.is_set():
-                busy = _step(walks, patience)
-                if not busy or time.monotonic() - told >= _TELL:
-                    _tell(walks, tell)
-                    told = time.monotonic()
-                if not announced and (all(walk.looked for walk in walks) or time.monotonic() - begun > FIRST_LOOK):
-                    announced = True
-                    _tell(walks, tell)
-                    ready()
-                if not busy:
-                    stop.wait(_REST)
-            _tell(walks, tell)
-        finally:
-            patience.close()
-            hanging = patience.hanging()
-            for walk in walks:
-                if walk.name not in hanging:
-                    walk.close()
-
-
-def _step(walks: "list[_Walks]", patience: Patience) -> bool:
-    """Have each walk that is due go a step; return whether there is more to do at once."""
-    due = {walk.name: walk for walk in walks if walk.is_due()}
-    answers = patience.run({name: walk.step for name, walk in due.items()})
-    for name, answer in answers.items():
-        due[name].note(answer)
-    return any(not isinstance(answer, Exception) for answer in answers.values())
-
-
-def _tell(walks: "list[_Walks]", tell: Tell) -> None:
-    changes: dict[str, Any] = {}
-    for walk in walks:
-        changes |= walk.entries.changes()
-    if changes:
-        tell(changes)
+        go_round(walks, self.kept, stop, tell, ready)
 
 
 class _Walks:
@@ -119,7 +73,7 @@ class _Walks:
         begun = time.monotonic()
         if self._tree is not None:
             self._tree.step()
-        self._spent.took += min(STEP, time.monotonic() - begun)  # to hang is no work
+        self._spent.took += min(rounds.STEP, time.monotonic() - begun)  # to hang is no work
 
     def note(self, answer: object) -> None:
         """Take in how the step went; what is no failure of the path itself ends the toil."""
@@ -131,7 +85,7 @@ class _Walks:
         self._spent.lasted += passed
         if isinstance(answer, OSError):
             self.entries.fail(answer, time.time(), self._spent)
-            self._rest(min(RETRY, self._interval))
+            self._rest(min(rounds.RETRY, self._interval))
         elif isinstance(answer, Exception):
             raise answer
         elif self._tree is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from exporter.collector import Trouble, read
+from exporter.collector import read, together
 from exporter.collectors.path.looks import Looks
 from exporter.collectors.path.present import OF
 from exporter.collectors.path.settings import PathSettings, show_age
@@ -154,10 +154,7 @@ def walk_times(looks: Looks) -> Samples:
 @read
 def walks_failing(looks: Looks) -> Samples:
     """No metrics: fails where a path can be looked at, but is not walked, and names it."""
-    said = [said for name in looks.paths for said in looks.not_walked(name)]
-    if said:
-        fixes = dict.fromkeys(trouble.fix for trouble in said if trouble.fix)
-        raise Trouble("; ".join(map(str, said)), "; ".join(fixes))
+    together(trouble for name in looks.paths for trouble in looks.not_walked(name))
     yield from ()
 
 
