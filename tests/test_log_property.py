@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -146,6 +147,35 @@ def test_lines_that_are_all_alike_are_counted_too_where_files_are_renamed(
         writer = Writer(Path(folder), alike=True)
         follower = followed_through(steps, Path(folder), pattern, writer)
         assert (follower["lines"], follower["lost_bytes"]) == (writer.written, 0)
+
+
+@pytest.mark.parametrize("read_before", [False, True], ids=["unread", "read in part"])
+def test_a_log_emptied_while_its_copy_is_looked_for_is_counted_once(
+    tmp_path: Path, read_before: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, follower = Writer(tmp_path), Followed(of_files(tmp_path / "app.log"))
+    follower.settle()
+    if not read_before:
+        writer.rename()
+    writer.write(3)
+    if read_before:
+        follower.settle()
+        writer.write(2)
+    shutil.copyfile(writer.path, tmp_path / "app.log.2")
+    follower.follow.tell(follower.tell)  # it has seen how large the log is
+    beside = Leftovers.look_beside
+
+    def emptied_first(leftovers: Leftovers, *given: Any, **more: Any) -> int:
+        os.truncate(writer.path, 0)
+        monkeypatch.undo()
+        return beside(leftovers, *given, **more)
+
+    monkeypatch.setattr(Leftovers, "look_beside", emptied_first)
+    follower.follow._logs[0].files.look_beside()
+    writer.write(1)
+    follower.settle()
+    writer.close()
+    assert (follower["lines"], follower["losses"]["truncated"], follower["lost_bytes"]) == (writer.written, 0, 0)
 
 
 @pytest.mark.parametrize("seed", range(4))

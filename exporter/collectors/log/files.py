@@ -113,6 +113,8 @@ class Files:
         paths = {file.path for file in self.all()}
         paths |= {path for path in self._settings.files if not glob.has_magic(path)}
         missed = self.leftovers.look_beside(paths, only_know=self._never_looked)
+        if missed:  # it may be all that those had which were emptied meanwhile
+            list(map(self._begun_anew, self.all()))
         for kept in unread:
             if not missed and not self._may_be_read_yet(kept["seen"]):
                 self.leftovers.lose(kept)

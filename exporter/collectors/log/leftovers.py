@@ -148,7 +148,10 @@ class Leftovers:
         if self._is_followed(file) or self.was_there(file):
             return False
         heads = {tuple(kept["head"]) for kept in self.sought.values() if kept["offset"]}
-        return not any(file.has(head, NOTHING, 0) for head in heads)
+        if any(file.has(head, NOTHING, 0) for head in heads):
+            return False
+        # one that was emptied in this very moment is not sought yet
+        return not any(file.has(one.head, one.tail, one.offset) for one in self._live.values() if one.offset)
 
     def _is_given_up(self, key: str, kept: Kept) -> bool:
         """Tell whether a file was sought in vain: not at once, as names change while they are looked at."""
