@@ -106,6 +106,7 @@ def test_workers_take_what_waits(redis: Redis, tmp_path: Path) -> None:
             assert time.time() - 10 < since <= time.time()
 
 
+@pytest.mark.long
 def test_a_queue_stays_known_when_its_workers_are_gone(redis: Redis, tmp_path: Path) -> None:
     unconsumed = 'celery_queue_unconsumed_timestamp_seconds{queue_name="orders"}'
     with one("celery", lines(redis, "control_interval: 1s")) as target:

@@ -29,7 +29,7 @@ def rabbit() -> Iterator[str]:
         yield running.url()
 
 
-@pytest.fixture(params=["redis", "rabbit"])
+@pytest.fixture(params=["redis", pytest.param("rabbit", marks=pytest.mark.long)])
 def place(request: pytest.FixtureRequest) -> str:
     """Return the address of an empty broker, of either kind."""
     if request.param == "rabbit":
@@ -121,6 +121,7 @@ def test_one_that_has_no_queue_is_stuck_and_one_that_is_busy_and_alone_is_not_kn
         until(lambda: value(target, "celery_workers_answering") == 1, 20)
 
 
+@pytest.mark.long
 def test_a_broker_that_hangs_fails_these_reads_and_comes_back(redis: Redis, tmp_path: Path) -> None:
     url = redis.url(database=3)
     with one("celery", settings(url)) as target, worker(url, tmp_path):

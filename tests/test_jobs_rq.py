@@ -189,6 +189,7 @@ def test_gone_hung_and_back() -> None:
         until(lambda: asked.read().up, 20)
 
 
+@pytest.mark.long
 def test_hundreds_of_rounds_leave_nothing(redis: redisserver.Redis, queue: Queue) -> None:
     queue.enqueue(rqjobs.scrape)
     with one("jobs", settings(redis.url())) as asked:

@@ -221,6 +221,7 @@ def test_numbers_as_times(tmp_path: Path) -> None:
         until(lambda: asked.page().get('runbook_job_runs_total{job_name="a",outcome="success"}') == "1", 20)
 
 
+@pytest.mark.long
 def test_hundreds_of_rounds_leave_nothing(file: Path, cluster: postgres.Cluster) -> None:
     with cluster.connect() as connection:
         connection.execute("DROP TABLE IF EXISTS jobs")
