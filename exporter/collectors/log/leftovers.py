@@ -44,11 +44,13 @@ class Leftovers:
     def originals(self, file: File) -> list[File]:
         """Return what a file may be a copy of: by its name, and as it was there before.
 
-        Of two that were found at once the one is what the other took the place of, alike as their lines may be.
+        Of two that were found at once the one is what the other took the place of, alike as their lines may be; unless
+        it was written last, which only a copy is.
         """
         return [
-            other for other in self._live.values() if other.look_of < file.look_of and is_beside(file.path, other.path)
-        ]
+            other for other in self._live.values()
+            if (other.look_of, other.mtime) < (file.look_of, file.mtime) and is_beside(file.path, other.path)
+        ]  # fmt: skip
 
     def hold(self, file: File) -> None:
         """Take a file for the copy of another: it is not read unless the other is emptied."""
