@@ -14,7 +14,7 @@ from tests.hostmounts import alone
 
 HERE = Path(__file__).parent
 # these look at all mounts of the host
-_OF_THE_HOST = ("test_system_", "test_beside_node_exporter")
+_OF_THE_HOST = ("test_system_", "test_beside_node_exporter", "test_oneshot")
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])  # two workers share a processor
 settings.load_profile("tests")
 
