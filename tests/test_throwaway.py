@@ -34,10 +34,16 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def children() -> list[psutil.Process]:
+    return psutil.Process().children()
+
+
 @pytest.fixture(autouse=True)
-def _leaves_no_process() -> Iterator[None]:
-    yield
-    assert psutil.Process().children() == []
+def others() -> Iterator[list[psutil.Process]]:
+    """Processes of tests before; see that none is left of this one."""
+    before = children()
+    yield before
+    assert [child for child in children() if child not in before] == []
 
 
 def test_the_answer_comes_back() -> None:
@@ -171,13 +177,15 @@ def test_it_ends_with_the_exporter(tmp_path: Path, name: str) -> None:
     until(lambda: is_gone(child))
 
 
-def test_one_that_cannot_be_killed_is_not_doubled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_one_that_cannot_be_killed_is_not_doubled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, others: list[psutil.Process]
+) -> None:
     monkeypatch.setattr("exporter.throwaway.kill", lambda process: None)  # as of one that hangs in the kernel
     monkeypatch.setattr("exporter.throwaway._LAST_BREATH", 0.1)
     file = tmp_path / "pid"
     with pytest.raises(TookTooLong):
         done("stop", file=str(file), timeout=1.5)
-    (child,) = psutil.Process().children()
+    (child,) = [child for child in children() if child not in others]
     assert child.pid == int(file.read_text())
     with pytest.raises(Trouble, match=f"still hangs \\(process {child.pid}\\)"):
         done("stop", file=str(file), timeout=1.5)
@@ -186,7 +194,7 @@ def test_one_that_cannot_be_killed_is_not_doubled(monkeypatch: pytest.MonkeyPatc
     until(lambda: child.status() == psutil.STATUS_ZOMBIE)
     with pytest.raises(TookTooLong):  # the one before is gone, and taken note of
         done("stop", file=str(file), timeout=1.5)
-    (child,) = psutil.Process().children()
+    (child,) = [child for child in children() if child not in others]
     child.kill()
     child.wait()
 
