@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from exporter.usage import Usage, usage_of
 log = logging.getLogger(__name__)
 
 _LOOK: Final = 0.25  # seconds between looks at whether the target still wants its toil
+_PATIENCE: Final = 1  # seconds for a full channel to take more, before it is looked whether anybody lives there
 _GRACE: Final = 5.0  # seconds for a toil to end; one that hangs in the kernel is left behind
 _EXIT: Final = 1.0  # seconds for the process to end
 _SILENCE: Final = 60.0  # seconds without a sign of life, of which there is one every few, after which it is replaced
@@ -49,6 +51,7 @@ class _Process:
 
     def __init__(self) -> None:
         mine, its = socket.socketpair()
+        mine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", _PATIENCE, 0))
         with its:
             program = _PROGRAM.format(path=str(Path(__file__).parents[1]), descriptor=its.fileno())
             self._child = subprocess.Popen(
@@ -109,7 +112,15 @@ class _Process:
     def _send(self, order: dict[str, Any]) -> None:
         line = json.dumps(order, separators=(",", ":")).encode("ascii") + b"\n"
         with self._sending, contextlib.suppress(OSError):  # it has ended: the reader tells everybody
-            self._channel.sendall(line)
+            self._send_all(memoryview(line))
+
+    def _send_all(self, rest: memoryview) -> None:
+        """Send as it takes it in; one that has stopped while its channel is full is killed in the end."""
+        while rest:
+            try:
+                rest = rest[self._channel.send(rest) :]
+            except BlockingIOError:  # not within _PATIENCE
+                self.look()
 
     def _listen(self) -> None:
         try:

@@ -169,6 +169,19 @@ def test_one_that_is_stopped_is_replaced(tmp_path: Path, monkeypatch: pytest.Mon
         assert again.ended() == ""
 
 
+def test_one_that_is_stopped_and_takes_in_no_more_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "log").write_text("one\n")
+    much = Ledger(State(None).shelf("s"))
+    much.tell({str(number): "x" * 1000 for number in range(3000)})
+    with helping() as helper:
+        until(Job(helper, "Count", Place(str(tmp_path / "log"))).ready.is_set)
+        assert helper.pid is not None
+        os.kill(helper.pid, signal.SIGSTOP)
+        monkeypatch.setattr("exporter.helper._SILENCE", 3.0)
+        job = Job(helper, "Count", Place(str(tmp_path / "log")), much)
+        assert job.ended() == "the helper process ended with signal 9"
+
+
 def test_it_tells_what_it_costs_over_the_deaths_of_processes(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("one\n")
     with helping() as helper:
