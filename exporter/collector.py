@@ -18,11 +18,15 @@ Session = TypeVar("Session")
 
 
 class Trouble(Exception):
-    """A read or a connection failed for a known reason; `fix` says what a person can do about it."""
+    """A read or a connection failed for a known reason; `fix` says what a person can do about it.
 
-    def __init__(self, reason: str, fix: str = "") -> None:
+    `early` is one that ends by itself once a first look, which is under way, has ended.
+    """
+
+    def __init__(self, reason: str, fix: str = "", *, early: bool = False) -> None:
         super().__init__(reason)
         self.fix = fix
+        self.early = early
 
 
 class NotApplicable(Trouble):

@@ -32,7 +32,10 @@ _GRACE: Final = 5.0  # seconds for a toil to end; one that hangs in the kernel i
 _EXIT: Final = 1.0  # seconds for the process to end
 _SILENCE: Final = 60.0  # seconds without a sign of life, of which there is one every few, after which it is replaced
 # -P: what lies in the working directory must not be taken for a module
-_PROGRAM: Final = "import sys; sys.path.append({path!r}); from exporter.helperprocess import main; main({descriptor})"
+# this exporter, not another one that is installed as well
+_PROGRAM: Final = """import sys
+sys.path[:0] = [{path!r}] if {path!r} not in sys.path else []
+from exporter.helperprocess import main; main({descriptor})"""
 
 
 @dataclass(eq=False)

@@ -58,7 +58,7 @@ class LongLook:
         if found is not None:
             ago = f"the last look at it ({self.name}) began more than {stands:g} s ago"
             raise Trouble(f"{ago}, and the next one has not ended")
-        raise NotApplicable(f"the first look at it ({self.name}) has not ended yet")
+        raise NotApplicable(f"the first look at it ({self.name}) has not ended yet", early=True)
 
     @property
     def remark(self) -> str:

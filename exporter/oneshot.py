@@ -15,6 +15,8 @@ from exporter.snapshot import Snapshot
 from exporter.state import State
 from exporter.target import Target
 
+_FIRST_LOOKS: Final = 15.0  # seconds for what is looked at in the background to be looked at once
+_BETWEEN: Final = 0.25  # seconds until it is seen whether it was
 _LETTING_GO: Final = 2.0  # seconds for all targets together, as when the exporter ends
 
 
@@ -32,14 +34,23 @@ def read_once(config: Config, names: Sequence[str] = ()) -> tuple[list[Target], 
     begun = time.monotonic()
     for target in targets:
         target.await_watch(max(0.0, begun + target.settings.timeout - time.monotonic()))
-    rounds = [target.run_now() for target in targets]
-    deadlines = [time.monotonic() + target.settings.timeout for target in targets]
-    for round, deadline in zip(rounds, deadlines, strict=True):
-        _await(round.done, deadline)
+    early, until = _read(targets), begun + _FIRST_LOOKS
+    while early and time.monotonic() < until:
+        time.sleep(_BETWEEN)
+        early = _read(early)
     snapshots = [target.view() for target in targets]
     _let_go(targets)
     board.close()
     return targets, snapshots
+
+
+def _read(targets: Sequence[Target]) -> list[Target]:
+    """Read each target, in its own timeout; return those of which more will be known soon."""
+    rounds = [target.run_now() for target in targets]
+    deadlines = [time.monotonic() + target.settings.timeout for target in targets]
+    for round, deadline in zip(rounds, deadlines, strict=True):
+        _await(round.done, deadline)
+    return [target for target, round in zip(targets, rounds, strict=True) if round.early]
 
 
 def _let_go(targets: Sequence[Target]) -> None:

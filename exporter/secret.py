@@ -19,8 +19,8 @@ _PARAMETER = re.compile(
     r"('(?:[^'\\]|\\.)*'|[^\s&;#]+)"
 )
 _ADDRESS = re.compile(r"[A-Za-z0-9+.-]+://|/|\w+\s*=|[A-Za-z0-9.-]+:[0-9]{1,5}$")
-# Of web addresses alone: there a user without a password is mostly a token, in a database's address a mere name.
-_TOKEN = re.compile(r"(?i)(?:[a-z0-9.-]+\+)?(?:https?|wss?)://([^\s/?#:]+):?@")
+# There a user without a password is mostly a token, or a password without its colon; in other addresses a mere name.
+_TOKEN = re.compile(r"(?i)(?:[a-z0-9.-]+\+)?(?:https?|wss?|rediss?)://([^\s/?#:]+):?@")
 _ESCAPE = re.compile("%[0-9A-F]{2}")
 _KEPT_BY_REQUESTS = "!#$&'()*+,/:;=?@[]~"  # what it leaves unquoted in an address, besides `%` in most
 

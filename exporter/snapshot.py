@@ -40,6 +40,7 @@ class Outcome:
     reason: str = ""
     fix: str = ""
     cut: int = 0
+    early: bool = False
 
     @property
     def is_wrong(self) -> bool:
@@ -94,7 +95,7 @@ class Held:
     def note(self, outcome: Outcome) -> None:
         """Keep what a read has given just now; what is held already stands as long as it did."""
         interval = self._intervals.get(outcome.read)
-        if interval is None or self._kept.get(outcome.read, (None,))[0] is outcome:
+        if interval is None or outcome.early or self._kept.get(outcome.read, (None,))[0] is outcome:
             return
         if outcome.status != "failed":
             self._backoffs[outcome.read].succeeded()
@@ -141,6 +142,11 @@ class Round:
             self.running = ""
             self.finished = self._clock.monotonic()
 
+    @property
+    def early(self) -> bool:
+        """Whether more would be known after a while, as a first look at something has not ended."""
+        return any(outcome.early for outcome in (*self.outcomes, *([self.trouble] if self.trouble else [])))
+
     def cancel(self) -> None:
         """Ask the session to let go of what it waits for; the reads that are left are not begun."""
         self.cancelled = True
@@ -182,8 +188,8 @@ class Round:
         )
 
     def _outcome(self, read: str, status: Status, time: float, error: BaseException, duration: float = 0.0) -> Outcome:
-        fix = error.fix if isinstance(error, Trouble) else ""
-        return Outcome(read, status, time, duration, reason=reason_of(error), fix=redact(fix))
+        fix, early = (error.fix, error.early) if isinstance(error, Trouble) else ("", False)
+        return Outcome(read, status, time, duration, reason=reason_of(error), fix=redact(fix), early=early)
 
 
 def _first_twice(series: list[tuple[Any, ...]], before: set[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -56,6 +56,12 @@ def test_a_target_that_hangs_is_given_up_in_its_own_time(tmp_path: Path) -> None
     assert "timeout" in ended.stdout
 
 
+def test_what_is_looked_at_in_the_background_is_waited_for(tmp_path: Path) -> None:
+    ended = command("test", file_with(tmp_path, "targets: {slow: {collector: fake, behaviour: early}}"), "slow")
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout.splitlines()[-2].split()[:2] == ["ok", "doubtful"]
+
+
 def test_all_targets_are_read_where_none_is_named(tmp_path: Path) -> None:
     ended = command("test", "--json", file_with(tmp_path))
     assert ended.returncode == 1

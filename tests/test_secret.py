@@ -120,6 +120,7 @@ def test_the_password_of_any_address_is_masked_without_being_known() -> None:
     [
         ("postgresql://user:pass-word@host/db", f"postgresql://user:{MASK}@host/db"),
         ("redis://:pass-word@host:6379/0", f"redis://:{MASK}@host:6379/0"),
+        ("redis://pass-word@host:6379/0", f"redis://{MASK}@host:6379/0"),
         ("mongodb://u:pass-word@h1,h2/db?authSource=a@b", f"mongodb://u:{MASK}@h1,h2/db?authSource=a@b"),
         ("postgresql://u:pass-word/@#w@host/db", f"postgresql://u:{MASK}@host/db"),
         ("postgresql://u:pass-word?w@host/db", f"postgresql://u:{MASK}@host/db"),

@@ -12,7 +12,7 @@ from exporter.setting import Seconds, Secret, SecretURL, setting
 
 VALUE = gauge("fake_value", "What the test asked for.", labels=("part",), source="a test")
 
-Behaviour = Literal["ok", "fails", "down", "hangs", "leaks", "crashes"]
+Behaviour = Literal["ok", "fails", "down", "hangs", "leaks", "crashes", "early"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,15 @@ class Fake(Collector[FakeSettings]):
     job = "fake-job"
     Settings = FakeSettings
 
+    _rounds = 0
+
     @contextmanager
     def connect(self) -> Iterator[FakeSettings]:
         if self.settings.behaviour == "down":
             raise Trouble("nobody is at home", "ring again <b>later</b>")
         if self.settings.behaviour == "crashes":
             raise RuntimeError(f"cannot connect to {self.settings.all_secrets()}")
+        self._rounds += 1
         yield self.settings
 
     @read
@@ -69,4 +72,6 @@ class Fake(Collector[FakeSettings]):
             raise ValueError(f"login failed: {settings.all_secrets()!r} as {settings!r}")
         if settings.behaviour == "fails":
             raise Trouble("it is <broken> & torn", 'say "please"')
+        if settings.behaviour == "early" and self._rounds < 3:
+            raise Trouble("the first look is under way", early=True)
         yield VALUE(2, part="doubtful")

@@ -39,7 +39,7 @@ def fresh(entries: Mapping[str, Any], name: str, seconds: float) -> None:
     """Raise Trouble where the look of that name does not work, or told nothing for so many seconds."""
     entry = entries.get(look_key(name))
     if entry is None:
-        raise Trouble(f"the look `{name}` has not begun yet", "wait a moment; if it lasts, see the read `watch`")
+        raise Trouble(f"the look `{name}` has not begun yet", "wait a moment; if it lasts, see the read `watch`", early=True)
     if not entry["ok"]:
         raise Trouble(entry["reason"], entry["fix"])
     if (age := time.time() - entry["at"]) > seconds:

@@ -151,7 +151,8 @@ class Log(Collector[Entries]):
         for log in self.settings.logs:
             entry = entries.get(log_key(log))
             if entry is None or entry["looked"] is None:
-                raise Trouble(f"log {log} was not looked at yet", "wait a moment; if it lasts, see the read `watch`")
+                fix = "wait a moment; if it lasts, see the read `watch`"
+                raise Trouble(f"log {log} was not looked at yet", fix, early=True)
             if (age := time.time() - entry["looked"]) > STALE:
                 raise Trouble(
                     f"log {log} was not looked at for {age:.0f} s", "see the read `watch`, or the disk that it is on"
