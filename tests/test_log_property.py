@@ -118,7 +118,7 @@ def followed_through(steps: list[tuple[str, int]], folder: Path, pattern: str, w
     return follower
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example(UNREAD_AND_KILLED, "app.log")
 @example(UNREAD_AND_KILLED[:-1], "app.log")
 @given(STEPS, st.sampled_from(["app.log", "app.log*"]))
@@ -133,7 +133,7 @@ def test_each_line_is_counted_once_whatever_happens(steps: list[tuple[str, int]]
 ALIKE = ("write", "rename", "turn", "look", "settle", "kill")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @example(UNREAD_AND_KILLED, "app.log")
 @example(UNREAD_AND_KILLED[:-1], "app.log")
 @given(
