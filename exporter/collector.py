@@ -129,6 +129,8 @@ class Collector(Generic[Session]):
     groups: ClassVar[tuple[ModuleType, ...]] = ()
     interval: ClassVar[float | None] = None
     """Seconds between rounds of a kind that is too expensive to be read at each scrape."""
+    timeout: ClassVar[float] = 60.0
+    """Seconds that a round in the background may take, if its interval is not shorter."""
     toil: ClassVar[str] = ""
     """`module:class` of the Toil that does this kind's work in the helper process, in place of a watch."""
 

@@ -21,7 +21,6 @@ __all__ = [
 ]  # fmt: skip
 
 HOST_COLLECTOR: Final = "system"
-BACKGROUND_TIMEOUT: Final = 60.0
 MAX_AGE: Final = keys(TargetSettings, configdoc.NOT_KEYS)["max_age"].default
 SECTIONS: Final = {"web": WebSettings, "log": LogSettings, "storage": StorageSettings}
 
@@ -227,7 +226,7 @@ def _bind_target(
     settings = collector.Settings(**{key: values.pop(key) for key in own if key in values})
     interval = values.setdefault("interval", collector.interval)
     if interval is not None:
-        values.setdefault("timeout", min(BACKGROUND_TIMEOUT, interval))
+        values.setdefault("timeout", min(collector.timeout, interval))
         values.setdefault("max_age", min(MAX_AGE, interval / 2))
     target = model(name=name, collector=kind, settings=settings, **values)
     check(source, settings, node, path)

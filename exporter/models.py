@@ -111,7 +111,7 @@ class TargetSettings:
     timeout: Seconds = setting(
         5.0,
         help="How long one round over the target may take. A target with an `interval` has as long as that, at most "
-        "1m, by default.",
+        "1m, by default; some collectors more.",
     )
     interval: Seconds | None = setting(
         None,
