@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
@@ -19,6 +21,7 @@ from exporter.collectors.cache.settings import CacheSettings, ClassSettings
 from exporter.collectors.cache.survey import Survey
 from exporter.exposition import render
 from tests.engine import series_of
+from tests.process import ROOT
 from tests.support import until
 from tests.toiling import Entries, Toiling, toiling
 
@@ -113,3 +116,26 @@ def judged(shown: Mapping[str, str], check: str, name: str = "it") -> dict[str, 
     for reason in REASONS:
         found[reason] = int(shown[of(name, check=check, reason=reason)("unjudged_entries")])
     return {outcome: count for outcome, count in found.items() if count}
+
+
+AS_NOBODY = """
+import json, os, sys
+from tests.caching import page, said, settings_of, surveyed
+warm = settings_of({"it": {"path": "/usr", "max_entries": 9, "ttl": "1h"}})
+page(warm, surveyed(warm))  # what they import may be closed to another user
+os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+settings = settings_of(json.loads(sys.argv[1]))
+entries = surveyed(settings)
+print(json.dumps([page(settings, entries), said(settings, entries, "unseen")]))
+"""
+
+
+def as_nobody(classes: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, str], tuple[str, str]]:
+    """Return the page of nobody's exporter, and what it does not see."""
+    ended = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, json.dumps(classes)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    shown, said_of_it = json.loads(ended.stdout)
+    return shown, tuple(said_of_it)

@@ -33,6 +33,7 @@ def jobs_at_work(folder: Path) -> Iterator[str]:
     max_age: 500ms
     metrics:
       - {{name: runbook_job_queue_length, each: queues, value: length, labels: {{queue: queue, state: state}}}}
+      - {{name: runbook_job_queue_workers, each: workers, value: listening, labels: {{queue: queue}}}}
       - name: runbook_job_oldest_timestamp_seconds
         each: queues
         value: oldest
@@ -80,6 +81,7 @@ def _write(status: Path, turn: int, begun: float) -> None:
                  for outcome in ("success", "failure")],
         "jobs": [{"job": "trends", "kind": "stage", "success": begun, "since": begun, "running": 1, "limit": 60},
                  {"job": "scraper", "kind": "scraper", "success": begun, "since": begun, "running": 1, "limit": None}],
+        "workers": [{"queue": "default", "listening": 1}, {"queue": "stands", "listening": 0}],
         "hits": 1000 * turn, "misses": 100 * turn,
     }  # fmt: skip
     part = status.with_suffix(".part")

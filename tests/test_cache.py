@@ -1,13 +1,10 @@
 """The collector `cache`: what is counted of each class, what is told where a part cannot be seen, what is refused."""
 
-import json
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ import pytest
 
 from exporter.config import INSTALLED, ConfigError
 from exporter.config import read as read_config
-from tests.caching import events, of, page, page_of, put, said, seen, settings_of, surveyed, surveying
+from tests.caching import as_nobody, events, of, page, page_of, put, said, seen, settings_of, surveyed, surveying
 from tests.onetarget import one
 from tests.process import ROOT
 from tests.support import until
@@ -104,37 +101,16 @@ def test_what_may_not_be_read_is_unknown() -> None:
         put(top / "open" / "a", "x")
         put(top / "shut" / "b", "x")
         (top / "shut").chmod(0o700)
-        asked: Classes = {"it": {"path": place, "ttl": "1h"}, "shut": {"path": f"{place}/shut", "ttl": "1h"}}
+        asked: dict[str, dict[str, Any]] = {
+            "it": {"path": place, "ttl": "1h"},
+            "shut": {"path": f"{place}/shut", "ttl": "1h"},
+        }
         shown, (reason, fix) = as_nobody(asked)
     for name in asked:
         assert shown[of(name)("seen")] == "0"
         assert not [series for series in shown if f'class="{name}"' in series and "entries" in series]
     assert reason == f"{place}: 1 folders cannot be read; {place}/shut: Permission denied"
     assert "let the exporter's user" in fix
-
-
-Classes = Mapping[str, Mapping[str, Any]]
-AS_NOBODY = """
-import json, os, sys
-from tests.caching import page, said, settings_of, surveyed
-warm = settings_of({"it": {"path": "/usr", "max_entries": 9, "ttl": "1h"}})
-page(warm, surveyed(warm))  # what they import may be closed to another user
-os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
-settings = settings_of(json.loads(sys.argv[1]))
-entries = surveyed(settings)
-print(json.dumps([page(settings, entries), said(settings, entries, "unseen")]))
-"""
-
-
-def as_nobody(classes: Classes) -> tuple[dict[str, str], tuple[str, str]]:
-    """Return the page of nobody's exporter, and what it does not see."""
-    ended = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, json.dumps(classes)],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr
-    shown, said_of_it = json.loads(ended.stdout)
-    return shown, tuple(said_of_it)
 
 
 def test_a_file_is_no_class(tmp_path: Path) -> None:

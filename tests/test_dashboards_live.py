@@ -42,7 +42,6 @@ EMPTY: dict[str, str] = {
     "runbook:duckdb_growth": "how large it was a week ago is not known there",
     "runbook:duckdb_unlocked_writers": "not told where some processes may not be looked at, as process 1 there",
     "runbook:duckdb_replaced_file_processes": "not told where some processes may not be looked at, as process 1 there",
-    "runbook_job_queue_workers": "only RQ tells of workers that listen; the tests of its preset have them",
     "runbook:job_queue_growth": "there only where no run ends, and there some do",
     "runbook:celery_failed_6h": "there only where few tasks end; there many do",
     "runbook:celery_worker_stuck": "there only where a whole pool hangs; the tests of workers have that",

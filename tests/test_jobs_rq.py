@@ -104,6 +104,40 @@ def test_a_count_is_whole_after_restarts_and_what_went_does_not_make_it_smaller(
         assert runs(counted(asked), "scrape", "success") == "2"
 
 
+def test_a_planned_job_that_no_scheduler_sees_to_waits(redis: redisserver.Redis, queue: Queue) -> None:
+    queue.enqueue_at(datetime.now(UTC) - timedelta(hours=2), rqjobs.scrape)
+    queue.enqueue_at(datetime.now(UTC) + timedelta(hours=2), rqjobs.scrape)
+    rqjobs.burst(redis.port)
+    with one("jobs", settings(redis.url())) as asked:
+        page = asked.page()
+        assert (length(page, "waiting"), length(page, "scheduled")) == ("1", "1")
+        since = float(page['runbook_job_oldest_timestamp_seconds{queue="default",state="waiting"}'])
+        assert abs(time.time() - 7200 - since) < 60
+
+
+@pytest.mark.parametrize(("key", "read"), [
+    ("rq:queue:default", "queues"), ("rq:wip:default", "running"), ("rq:finished:default", "runs"),
+    ("rq:workers:default", "workers"), ("rq:job:wrong", "queues"),
+])  # fmt: skip
+def test_what_is_no_rq_fails_its_own_read(redis: redisserver.Redis, queue: Queue, key: str, read: str) -> None:
+    queue.enqueue(rqjobs.scrape)
+    redis.ask("RPUSH", "rq:queue:default", "wrong")
+    redis.ask("SET", key, "text")
+    with one("jobs", settings(redis.url())) as asked:
+        outcomes = asked.outcomes()
+    assert outcomes[read].startswith("failed")
+    assert "WRONGTYPE" in outcomes[read] or "wrong kind" in outcomes[read]
+    assert "ok" in outcomes.values()
+
+
+def test_bytes_that_are_no_text_are_names_all_the_same(redis: redisserver.Redis) -> None:
+    with redis.client() as client:
+        client.sadd("rq:queues", b"rq:queue:\xff\xfe")
+        client.rpush(b"rq:queue:\xff\xfe", b"\xff")
+    with one("jobs", settings(redis.url())) as asked:
+        assert set(asked.outcomes().values()) == {"ok"}
+
+
 def test_what_runs_is_seen_with_its_worker(redis: redisserver.Redis, queue: Queue) -> None:
     with one("jobs", settings(redis.url())) as asked:
         queue.enqueue(rqjobs.hang)
@@ -124,8 +158,33 @@ def test_nothing_there_and_a_queue_that_is_named(redis: redisserver.Redis) -> No
         assert not any(series.startswith("runbook_job_queue_length") for series in asked.page())
         assert asked.outcomes()["workers"].startswith("skipped RQ has no queues")
     with one("jobs", settings(redis.url(), ", queues: [mail]")) as asked:
+        page = asked.page()
+        assert not any(series.startswith("runbook_job_queue_length") for series in page)
+        assert "RQ has no queue mail" in asked.outcomes()["queues"]
+        with redis.client() as client:
+            client.sadd("rq:workers:mail", "rq:worker:one")
         assert length(asked.page(), "waiting", "mail") == "0"
         assert set(asked.outcomes().values()) == {"ok"}
+
+
+def test_a_worker_whose_clock_is_ahead_does_not_stop_the_counting(
+    redis: redisserver.Redis, queue: Queue, tmp_path: Path
+) -> None:
+    with one("jobs", settings(redis.url()), tmp_path) as asked:
+        asked.read()
+        job = queue.enqueue(rqjobs.scrape, 1)
+        rqjobs.burst(redis.port)
+        with redis.client() as client:
+            client.hset(job.key, "ended_at", f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%dT%H:%M:%S.%fZ}")
+        settled(asked, "scrape", "success", "1")
+        queue.enqueue(rqjobs.scrape, 2)
+        rqjobs.burst(redis.port)
+        settled(asked, "scrape", "success", "2")
+    with one("jobs", settings(redis.url()), tmp_path) as asked:
+        queue.enqueue(rqjobs.scrape, 3)
+        rqjobs.burst(redis.port)
+        settled(asked, "scrape", "success", "3")
+        assert runs(counted(asked), "scrape", "success") == "3"
 
 
 def test_many_queues_are_refused_or_added_up(redis: redisserver.Redis) -> None:
@@ -163,8 +222,8 @@ def test_denied_and_what_helps(redis: redisserver.Redis, queue: Queue) -> None:
     url = redis.user("jobs", "-@all", "+select", "+client|setname", "+info")
     with one("jobs", settings(url)) as asked:
         assert "scard" in asked.read().fix
-    rights = ("+scard", "+smembers", "+llen", "+zcard", "+lrange", "+lindex", "+zrange", "+zrevrange", "+hmget",
-              "+exists")  # fmt: skip
+    rights = ("+scard", "+smembers", "+llen", "+zcard", "+lrange", "+lindex", "+zrange", "+zrevrange",
+              "+zrangebyscore", "+zcount", "+hmget", "+exists")  # fmt: skip
     redis.ask("ACL", "SETUSER", "jobs", *rights, "%R~rq:*")
     with one("jobs", settings(url)) as asked:
         assert set(asked.outcomes().values()) == {"ok"}

@@ -67,7 +67,8 @@ def of(page: dict[str, str], name: str, state: str) -> str | None:
 
 
 def settled(asked: One, job: str, count: str, outcome: str = "success") -> None:
-    until(lambda: runs(asked.page(), job, outcome) == count, 20)
+    series = f'runbook_job_runs_total{{job_name="{job}",outcome="{outcome}"}}'
+    until(lambda: asked.page().get(series) == count, 20)
 
 
 def examined(asked: One, do: Do) -> None:
@@ -172,6 +173,43 @@ def test_a_count_is_whole_over_a_restart(file: Path, tmp_path: Path) -> None:
         assert page['runbook_job_known_since_timestamp_seconds{job_name="trends"}'] == since
 
 
+def test_what_ended_at_no_time_is_said_and_a_name_that_cannot_be_told_counts_nothing_twice(file: Path) -> None:
+    do = doing(file)
+    with one("jobs", settings(f"sqlite: {file}")) as asked:
+        asked.read()
+        do(row("failed", "images", 20, started=10))
+        do(row("done", "images", 20, started=10, finished=-7200))
+        assert "2 jobs have ended at no time" in asked.outcomes()["queues"]
+        do("DELETE FROM jobs")
+        assert asked.outcomes()["queues"] == "ok"
+        do(row("done", "good", 20, started=10, finished=0))
+        do(row("done", "x" * 5000, 20, started=10, finished=0))
+        until(lambda: "a name in the table" in asked.outcomes()["runs"], 20)
+        asked.read()
+        do("DELETE FROM jobs WHERE kind <> 'good'")
+        settled(asked, "good", "1")
+        asked.read()
+        assert runs(asked.page(), "good") == "1"
+
+
+def test_a_job_without_a_kind_has_a_name(file: Path) -> None:
+    with one("jobs", settings(f"sqlite: {file}")) as asked:
+        asked.read()
+        doing(file)(row("done", "", 20, started=10, finished=0))
+        settled(asked, "unnamed", "1")
+
+
+def test_a_queue_that_is_empty_has_none_over_a_restart(file: Path, tmp_path: Path) -> None:
+    do, state = doing(file), tmp_path / "state"
+    with one("jobs", settings(f"sqlite: {file}"), state) as asked:
+        assert of(asked.page(), "queue_length", "waiting") is None
+        do(row("queued", "trends", 5))
+        assert of(asked.page(), "queue_length", "waiting") == "1"
+    do("DELETE FROM jobs")
+    with one("jobs", settings(f"sqlite: {file}"), state) as asked:
+        assert of(asked.page(), "queue_length", "waiting") == "0"
+
+
 def test_an_expected_job_is_there_before_it_ever_ran(file: Path) -> None:
     with one("jobs", settings(f"sqlite: {file}")) as asked:
         page = asked.page()
@@ -197,12 +235,11 @@ def test_a_table_without_a_column_says_so(file: Path) -> None:
 
 
 def test_a_thousand_kinds_and_words_that_quote(file: Path) -> None:
-    do = doing(file)
     with one("jobs", settings(f"sqlite: {file}", "top: 10")) as asked:
         asked.read()
-        for number in range(1000):
-            do(row("done", f"kind{number}", 5, finished=0))
-        do(row("failed", "it''s", 5, finished=0))
+        rows = [row("done", f"kind{number}", 5, finished=0) for number in range(1000)]
+        with closing(sqlite3.connect(file)) as connection:
+            connection.executescript(";".join(["BEGIN", *rows, row("failed", "it''s", 5, finished=0), "COMMIT"]))
         until(lambda: "other" in str([series for series in asked.page() if "runs_total" in series]), 20)
         asked.read()
         page = asked.page()
@@ -222,6 +259,7 @@ def test_numbers_as_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_hundreds_of_rounds_leave_nothing(file: Path, cluster: postgres.Cluster) -> None:
     with cluster.connect() as connection:
         connection.execute("DROP TABLE IF EXISTS jobs")

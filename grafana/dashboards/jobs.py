@@ -49,6 +49,8 @@ WATCHED: Final[list[Panel]] = [
            empty="nothing waits"),
     signal("Growing", "By how many jobs a queue has grown in which nothing was done.", "JobQueueGrowing", legend=QUEUE,
            empty="no queue grows while nothing is done"),
+    signal("Without workers", "How many jobs wait in each queue that no worker listens to, where that is known.",
+           "JobQueueWithoutWorkers", legend=QUEUE, unit="short", empty="no queue with jobs is without workers"),
     signal("Runs beside their limit", "Of its limit, how much the oldest run of a job has taken.", "JobStuck",
            legend=JOB, empty="nothing runs that has a limit"),
     signal("Runs without a limit", "How long the oldest run of a job takes that has no limit.", "JobRunsLong",

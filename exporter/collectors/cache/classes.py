@@ -32,10 +32,11 @@ class Classes:
 
     def checked(self, name: str) -> Told | None:
         """Return what the checks found last, unless that is out of date."""
-        told = self.told("checked", name)
-        if told is None or self.surveyed(name) is None or self._is_outdated(told, told["time"]):
+        told, surveyed = self.told("checked", name), self.surveyed(name)
+        if told is None or surveyed is None:
             return None
-        return told
+        lasted = told["lasted"] + surveyed["lasted"]  # checks come after a walk
+        return None if time.time() - told["time"] > longest_rest(self.settings.walk_interval, lasted) else told
 
     def sees(self, name: str) -> bool:
         """Tell whether all of the class is seen now, by walks that come to their end."""

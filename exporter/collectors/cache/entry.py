@@ -3,11 +3,15 @@
 import json
 import os
 import stat
+import zlib
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
 _HOW: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 _PIECE: Final = 1 << 20
+_GZIP: Final = b"\x1f\x8b\x08"  # how a response begins that was kept as it came, compressed
+_WBITS: Final = 31  # how zlib is told that it is gzip
+_NO_GZIP: Final = "is no gzip to its end"
 REASONS: Final = ("changing", "out_of_time", "refused", "too_large", "unpaired", "unreadable")
 """Why an entry is not judged."""
 
@@ -52,12 +56,28 @@ class Entry:
         return self._status.st_mtime
 
     def data(self) -> bytes:
-        """Return what stands in it."""
+        """Return what stands in it, unpacked where it is a response that was kept compressed."""
         if self._data is None:
             if self._status.st_size > self._most:
                 raise NotNow("too_large")
-            self._data = self._read()
+            data = self._read()
+            self._data = self._unpacked(data) if data.startswith(_GZIP) else data
         return self._data
+
+    def _unpacked(self, data: bytes) -> bytes:
+        plain = bytearray()
+        while data:  # a part of gzip may follow on another
+            unpacking = zlib.decompressobj(wbits=_WBITS)
+            try:
+                plain += unpacking.decompress(data, self._most + 1 - len(plain))
+            except zlib.error:
+                raise Unfit(_NO_GZIP) from None
+            if len(plain) > self._most:
+                raise NotNow("too_large")
+            if not unpacking.eof:
+                raise Unfit(_NO_GZIP)
+            data = unpacking.unused_data
+        return bytes(plain)
 
     def _read(self) -> bytes:
         pieces = bytearray()

@@ -19,6 +19,7 @@ SETTLED: Final = 60.0  # seconds without a change after which what is wrong coun
 MADE: Final = 600.0  # seconds in which the JSON may be made from new HTML
 _FUTURE: Final = 300.0  # seconds that a clock may be ahead
 _SHOWN: Final = 150
+_WIDE: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
 
 Verdict = list[str]
 """`ok`, `failed` or a reason why it is not judged, and what is wrong for people."""
@@ -150,9 +151,9 @@ def _html() -> Callable[[bytes], Any]:
 
 
 def _utf8(data: bytes) -> bytes:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace").encode("utf-8", "replace")
-    return data
+    # in all other encodings that pages have, tags look as in UTF-8
+    encoding = next((name for start, name in _WIDE.items() if data.startswith(start)), None)
+    return data.decode(encoding, "replace").encode("utf-8", "replace") if encoding else data
 
 
 # ---- as the schema says

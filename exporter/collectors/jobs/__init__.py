@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from exporter.collector import Collector, Context, Members, Read, limited, read
 from exporter.collectors.jobs.settings import JobsSettings
 from exporter.collectors.jobs.tally import Tally
-from exporter.jobmetrics import LENGTH, METRICS, WORKERS, expected
+from exporter.jobmetrics import LENGTH, METRICS, expected
 from exporter.metric import Remarking, Samples
 
 __all__ = ["METRICS", "Jobs"]
@@ -19,7 +19,7 @@ class Source(Protocol):
     def session(self) -> AbstractContextManager[Any]: ...
     def interrupt(self) -> None: ...
     def close(self) -> None: ...
-    def queues(self, session: Any, /) -> Samples: ...
+    def queues(self, session: Any, /) -> Remarking: ...
     def running(self, session: Any, /) -> Samples: ...
     def ended(self, session: Any, /) -> str | None: ...
     def workers(self, session: Any, /) -> Samples: ...
@@ -42,9 +42,9 @@ class Jobs(Collector[Any]):
             yield session
 
     @read(members=Members(("queue",), 100, LENGTH))
-    def queues(self, session: Any) -> Samples:
+    def queues(self, session: Any) -> Remarking:
         """How many jobs are in each queue, by state, and since when the oldest waits."""
-        yield from self._source.queues(session)
+        return (yield from self._source.queues(session))
 
     @read
     def running(self, session: Any) -> Samples:
@@ -58,9 +58,9 @@ class Jobs(Collector[Any]):
         yield from self._tally.samples()
         return remark or ""
 
-    @read(members=Members(("queue",), 100, WORKERS))
+    @read
     def workers(self, session: Any) -> Samples:
-        """How many workers listen to each queue."""
+        """How many workers listen to each queue; none are added up, as a queue without any would be hidden."""
         yield from self._source.workers(session)
 
     def standing(self, up: bool, failing: bool) -> Samples:  # noqa: ARG002  # it is so whether the target answers or not

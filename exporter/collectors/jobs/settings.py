@@ -79,7 +79,8 @@ class JobsSettings:
     )
     top: int = setting(
         100,
-        help="How many jobs have series of their own, the expected ones and the first seen; the others are `other`.",
+        help="How many jobs have series of their own, the expected ones and the first seen, and how many queues, the "
+        "longest; the others are `other`.",
     )
 
     def check(self) -> Problems:

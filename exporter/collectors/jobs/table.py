@@ -16,6 +16,9 @@ from exporter.setting import FilePath, Seconds, SecretURL, setting
 LIVE: Final = "live"
 RUNNING: Final = "running"
 ENDED: Final = "ended"
+UNTIMED: Final = "ended at no time"
+"""The state in which live() tells of jobs that have ended, and when is not told, or not over yet."""
+_AHEAD: Final = 300.0  # seconds by which a clock may be ahead
 _MOST_ROWS: Final = 2000
 _DAY: Final = 86_400.0
 _PART: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}")
@@ -136,9 +139,12 @@ class Queries:
         queue = self._name(columns.queue) if columns.queue else _literal(self._settings.table)
         planned = self._seconds(columns.run_at) if columns.run_at else "NULL"
         waiting = f"{self._state} IN {_listed(words.waiting)}"
+        ended = f"{self._state} IN {_listed((*words.success, *words.failure))}"
+        finished = self._seconds(columns.finished)
         state = (
             f"CASE WHEN {waiting} AND {planned} > {now:.3f} THEN 'scheduled' WHEN {waiting} THEN 'waiting' "
-            f"WHEN {self._state} IN {_listed(words.running)} THEN 'running' ELSE 'other' END"
+            f"WHEN {self._state} IN {_listed(words.running)} THEN 'running' WHEN {ended} THEN '{UNTIMED}' "
+            "ELSE 'other' END"
         )
         created = self._seconds(columns.created)
         since = f"CASE WHEN {planned} > {created} THEN {planned} ELSE {created} END" if columns.run_at else created
@@ -147,7 +153,9 @@ class Queries:
             "SELECT queue, state, count(*) AS jobs, min(CASE WHEN state = 'waiting' THEN since "
             "WHEN state = 'running' THEN began END) AS oldest FROM ("
             f"SELECT {queue} AS queue, {state} AS state, {since} AS since, {began} AS began FROM {self._table} "
-            f"WHERE {self._state} IS NULL OR {self._state} NOT IN {_listed(self._ends)}) AS jobs GROUP BY queue, state"
+            f"WHERE {self._state} IS NULL OR {self._state} NOT IN {_listed(self._ends)} "
+            f"OR ({ended} AND ({finished} IS NULL OR {finished} > {now + _AHEAD:.3f}))"
+            ") AS jobs GROUP BY queue, state"
         )
 
     def running(self) -> QuerySettings:
