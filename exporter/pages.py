@@ -105,8 +105,8 @@ class Pages:
 
 
 def _part(samples: tuple[Sample, ...], label: str | None, before: _Part | None) -> _Part:
-    """Return the samples rendered; what a read gave the last time and still stands is not rendered again."""
-    if before is not None and before.samples is samples:
+    """Return the samples rendered; what a read gave the last time and gives again is not rendered again."""
+    if before is not None and before.samples == samples:
         return before
     return _Part(samples, *exposition.render_blocks(samples, label, before.prefixes if before is not None else {}))
 

@@ -9,19 +9,20 @@ from typing import Any
 import pytest
 
 from tests.bench import stores
+from tests.bench.celery import PEER
 from tests.bench.follow import MTAIL
 from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, REDIS_EXPORTER, ROOT
 from tests.bench.table import Goal
 
 # even a quick run takes minutes
-pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(500), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
     figures = tmp_path_factory.mktemp("bench") / "figures.json"
     command = [sys.executable, "-m", "tests.bench", "--quick", "--json", str(figures)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=480, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(figures.read_text())
 
@@ -98,9 +99,21 @@ def test_the_helper_is_measured_while_a_log_bursts_and_a_tree_is_walked(run: tup
     assert figures["walk"]["files"] == 2_000
 
 
+def test_celery_is_measured_beside_its_exporter_and_a_cache_alone(run: tuple[str, dict[str, Any]]) -> None:
+    report, figures = run
+    assert figures["celery"].keys() == ({"ours", "theirs"} if PEER.exists() else {"ours"})
+    for side in figures["celery"].values():
+        assert side["counted_ratio"] == 1
+        assert min(side["events_per_cpu_s"], side["events_per_s"], side["cpu_ms"]) > 0
+        assert 0 < side["p50_ms"] <= side["p99_ms"]
+        assert f"| **{side['name']}** | " in report
+    assert [cache["entries"] for cache in figures["caches"]] == [60, 60]
+    assert all(cache["helper_cpu_s"] > 0 for cache in figures["caches"])
+
+
 def test_the_report_shows_each_goal_and_whether_it_is_met(run: tuple[str, dict[str, Any]]) -> None:
     report, figures = run
-    assert len(figures["goals"]) == 17
+    assert len(figures["goals"]) == 21
     for goal in figures["goals"]:
         row = next(line for line in report.splitlines() if line.startswith(f"| {goal['name']} |"))
         assert row.endswith({True: "| met |", False: "| MISSED |", None: "| - |"}[goal["met"]])

@@ -1,6 +1,7 @@
 """Pages: what each snapshot gives, made once; and what the exporter says of each target."""
 
 import gzip
+import itertools
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -240,8 +241,18 @@ def test_what_is_rendered_meanwhile_is_forgotten_too(slow: Slow) -> None:
     assert not slow.bench.pages._pages
 
 
+def counts(read: str) -> Callable[[Session], Samples]:
+    """Return a read that gives another value each time."""
+    values = itertools.count()
+
+    def function(_: Session) -> Samples:
+        yield VALUE(next(values), read=read)
+
+    return function
+
+
 def test_each_snapshot_is_rendered_once() -> None:
-    quick, slow = Script({"a": gives("a")}), Script({"b": gives("b")})
+    quick, slow = Script({"a": counts("a")}), Script({"b": gives("b")})
     with Bench(settings(quick, "quick"), settings(slow, "slow", max_age=1000)) as bench:
         bench.page()
         before = bench.pages._rendered["slow", True].parts["b"]
@@ -259,7 +270,7 @@ def test_the_page_of_nothing_is_empty() -> None:
 
 
 def test_what_a_read_gave_and_still_stands_is_rendered_once() -> None:
-    script = Script({"slow": gives("slow", 1), "quick": gives("quick", 2)}, {"slow": 60.0})
+    script = Script({"slow": counts("slow"), "quick": counts("quick")}, {"slow": 60.0})
     with Bench(settings(script)) as bench:
         bench.page()
         before = dict(bench.pages._rendered["t", True].parts)
@@ -271,3 +282,16 @@ def test_what_a_read_gave_and_still_stands_is_rendered_once() -> None:
         bench.advance(60)
         bench.page()
         assert bench.pages._rendered["t", True].parts["slow"] is not before["slow"]
+
+
+def test_what_a_read_gives_again_is_not_rendered_again() -> None:
+    script = Script({"same": gives("same", 1), "other": counts("other")})
+    with Bench(settings(script)) as bench:
+        bench.page()
+        before = dict(bench.pages._rendered["t", True].parts)
+        bench.advance(10)
+        page = bench.page()
+        after = bench.pages._rendered["t", True].parts
+        assert after["same"] is before["same"]
+        assert after["other"] is not before["other"]
+        assert [page[f'test_value{{read="{read}",target="t"}}'] for read in ("same", "other")] == ["1", "1"]

@@ -1,1 +1,1 @@
-"""`make bench`: what a scrape costs, beside Debian's exporters of host, PostgreSQL and processes in the same run."""
+"""`make bench`: what a scrape costs, beside the exporters that this one replaces, in the same run."""

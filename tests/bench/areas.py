@@ -14,11 +14,17 @@ _OFFSET: Final = 0.4
 
 
 def goals(results: Results) -> list[Goal]:
-    """Return what is aimed at for PostgreSQL and processes beside what was measured."""
-    database, groups = results.database, results.groups
+    """Return what is aimed at for PostgreSQL, processes and stores beside what was measured."""
+    return [
+        *(_database_goals(results.database) if "postgres" in results.parts else ()),
+        *(_group_goals(results.groups) if results.groups else ()),
+        *(_store_goals(results.stores) if results.stores else ()),
+    ]
+
+
+def _database_goals(database: Database | None) -> list[Goal]:
     hanging = database.hanging["fresh"] if database else None
     timeout = database.scrape_timeout if database else 10.0
-    largest = max(groups)
     return [
         Goal("CPU per scrape of PostgreSQL, as a share of postgres_exporter's for the same families", 1 / 3,
              _share(database), ""),
@@ -26,39 +32,67 @@ def goals(results: Results) -> list[Goal]:
              _memory_share(database), ""),
         Goal("a page while PostgreSQL hangs", timeout - _OFFSET, hanging, "s"),
         Goal("connections for 50 clients", 1, float(database.many["fresh"].connections) if database else None, ""),
-        Goal(f"a round over {largest:,} processes", 50, p50(groups[largest]["fresh"].scrapes), "ms"),
+    ]  # fmt: skip
+
+
+def _group_goals(groups: Mapping[int, Mapping[str, Side]]) -> list[Goal]:
+    largest = max(groups)
+    return [Goal(f"a round over {largest:,} processes", 50, p50(groups[largest]["fresh"].scrapes), "ms")]
+
+
+def _store_goals(stores: Mapping[str, Mapping[str, Side]]) -> list[Goal]:
+    return [
         Goal("CPU per scrape of Redis, as a share of redis_exporter's for the same families", 1,
-             _redis_share(results.stores.get("redis", {})), ""),
+             _redis_share(stores.get("redis", {})), ""),
         Goal("median of a page of a data store, the slowest of them", 15,
-             max((p50(sides["ours"].scrapes) for sides in results.stores.values()), default=None), "ms"),
+             max(p50(sides["ours"].scrapes) for sides in stores.values()), "ms"),
     ]  # fmt: skip
 
 
 def sections(results: Results) -> list[str]:
     """Return the parts of the report."""
     return [
+        *(_database_sections(results.database) if "postgres" in results.parts else ()),
+        *(_group_sections(results.groups) if results.groups else ()),
+        *(_store_sections(results.stores) if results.stores else ()),
+    ]
+
+
+def _database_sections(database: Database | None) -> list[str]:
+    return [
         "## PostgreSQL\n\nOne server with a few databases of a few tables each, all exporters beside it, scraped by "
         "turns as above; PostgreSQL's CPU is what the server itself spends on a scrape.",
-        *_database(results.database),
+        *_database(database),
+    ]
+
+
+def _group_sections(groups: Mapping[int, Mapping[str, Side]]) -> list[str]:
+    return [
         "## Process groups\n\nSleeping processes in ten groups by name, all exporters beside them.",
-        *(f"{processes:,} processes:\n\n{_sides(sides)}" for processes, sides in results.groups.items()),
-        _group_ratios(results.groups),
+        *(f"{processes:,} processes:\n\n{_sides(sides)}" for processes, sides in groups.items()),
+        _group_ratios(groups),
+    ]
+
+
+def _store_sections(stores: Mapping[str, Mapping[str, Side]]) -> list[str]:
+    return [
         "## Data stores\n\nOne of each kind that is installed, and an exporter of its own for each, which asks it anew "
         "in every scrape. What takes long is read in the background, and not measured here.",
-        _stores(results.stores),
-        _store_ratios(results.stores),
+        _stores(stores),
+        _store_ratios(stores),
     ]
 
 
 def figures(results: Results) -> dict[str, Any]:
     """Return the figures for a program."""
-    return {
+    found = {
         "postgres": _database_figures(results.database),
         "processes": {str(count): {key: _figures(side) for key, side in sides.items()}
                       for count, sides in results.groups.items()},
         "stores": {kind: {key: _figures(side) for key, side in sides.items()}
                    for kind, sides in results.stores.items()},
     }  # fmt: skip
+    return {part: figures for part, figures in found.items() if part in results.parts}
 
 
 def every_quarter(database: Database) -> float:

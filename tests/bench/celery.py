@@ -1,17 +1,21 @@
 """Events of Celery: how many a second are kept up with, and what a scrape costs, beside celery-exporter."""
 
-import itertools
 import json
-import sys
+import statistics
+import threading
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from tests.bench.processes import ROOT, Running, exporter, running
+import redis
+
+from tests.bench.load import Scraper, Scrapes
+from tests.bench.processes import ROOT, Memory, Running, exporter, running
+from tests.bench.scale import Scale
 from tests.process import free_port
 from tests.redisserver import Redis, server
 from tests.support import until
@@ -21,26 +25,90 @@ PEER: Final = ROOT / ".celery" / "exporter" / "bin" / "python"
 _START: Final = "from src.cli import cli; cli()"
 _TASKS: Final = 40
 _WORKERS: Final = 4
+_EVENTS: Final = 4  # of each task
+_BATCH: Final = 20  # tasks whose events a worker sends in one message
+_UNREAD: Final = 2 << 20  # bytes that may wait for the listener, far below where Redis would cut it off
+_LONGEST: Final = 600.0  # seconds for one stream
+_PATIENCE: Final = 10  # pages that show no more than the one before, after which no more is to come
+_SUCCEEDED: Final = "celery_task_succeeded_total{"
+
+Message = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Listened:
-    """What one of both made of the same stream."""
+class Kept:
+    """What one stream took, published as fast as it was read."""
 
-    who: str
     events: int
     counted: int
+    """Events of the tasks that the page shows afterwards."""
     seconds: float
+    """From the first message until none was left unread."""
     cpu: float
-    scrape_p50_ms: float
-    scrape_p99_ms: float
-    resident: int
-    proportional: int
+    """Seconds of CPU, with that of the helper process."""
+
+
+@dataclass(slots=True)
+class Listened:
+    """What one of both made of the same streams."""
+
+    name: str
+    series: int
+    memory: Memory
+    streams: list[Kept] = field(default_factory=list)
+    rest: Scrapes = field(default_factory=Scrapes)
+    meanwhile: Scrapes = field(default_factory=Scrapes)
+    """While another such stream is read."""
 
     @property
-    def rate(self) -> float:
+    def per_cpu(self) -> float:
         """Events a second of one processor."""
-        return self.events / self.cpu
+        return statistics.median(one.events / one.cpu for one in self.streams)
+
+    @property
+    def per_second(self) -> float:
+        """Events a second that are kept up with."""
+        return statistics.median(one.events / one.seconds for one in self.streams)
+
+    @property
+    def counted(self) -> float:
+        """The share of events that are on the page."""
+        return sum(one.counted for one in self.streams) / sum(one.events for one in self.streams)
+
+
+@dataclass(frozen=True, slots=True)
+class Celery:
+    """Both, and what there is to say of the stream."""
+
+    sides: dict[str, Listened]
+    event_bytes: float
+    """Of one event, as Redis holds it."""
+    held_bytes: int
+    """That Redis holds for a listener that falls behind, before it cuts it off."""
+
+
+def measure(place: Path, scale: Scale) -> Celery:
+    """Have each of both listen to the same streams, one after the other."""
+    folder = place / "celery"
+    folder.mkdir()
+    found = {}
+    with server() as broker:
+        url = broker.url(database=0)
+        sides = {"ours": exporter(folder, _config(url), name="exporter, celery", path="/probe?target=it")}
+        if PEER.exists():
+            sides["theirs"] = celery_exporter(folder, url)
+        for key, side in sides.items():
+            batches = (scale.celery_batches, scale.celery_batch) if key == "ours" else scale.celery_peer
+            with side as listening:
+                until(lambda: broker.ask("PUBSUB", "NUMPAT"), 30)
+                found[key] = _listened(listening, broker, scale, *batches)
+            until(lambda: not broker.ask("PUBSUB", "NUMPAT"), 30)
+        held = str(broker.ask("CONFIG", "GET", "client-output-buffer-limit"))
+    return Celery(found, _size(scale.celery_tasks), int(held.split("pubsub ")[1].split()[0]))
+
+
+def _config(url: str) -> str:
+    return f"host: {{enabled: false}}\ntargets: {{it: {{collector: celery, max_age: 0s, url: '{url}'}}}}\n"
 
 
 @contextmanager
@@ -54,15 +122,96 @@ def celery_exporter(directory: Path, url: str, name: str = "celery-exporter") ->
         yield Running(peer.name, peer.pid, peer.port)
 
 
-def stream(tasks: int) -> Iterator[tuple[str, str]]:
+def _listened(side: Running, broker: Redis, scale: Scale, batches: int, batch: int) -> Listened:
+    tasks, runs = scale.celery_tasks, scale.celery_runs
+    streams = [_kept(side, broker, stream(tasks, number * tasks), tasks) for number in range(runs)]
+    rest = Scraper(side)
+    for _ in range(batches):
+        rest.batch(batch)
+    rest.close()
+    meanwhile = _meanwhile(side, broker, list(stream(tasks, runs * tasks)))
+    series = sum(not line.startswith("#") for line in side.page().splitlines())
+    return Listened(side.name, series, side.memory(), streams, rest.result, meanwhile)
+
+
+def _kept(side: Running, broker: Redis, messages: Iterator[Message], tasks: int) -> Kept:
+    """Publish one stream as fast as it is read, and wait until the page shows all of it, or grows no more."""
+    made = list(messages)
+    before, cpu, begun = _counted(side), side.cpu(), time.monotonic()
+    publish(broker, made)
+    seconds = time.monotonic() - begun
+    counted, patience = _counted(side), _PATIENCE
+    while counted < before + tasks and patience:
+        time.sleep(0.5)  # a page costs as well
+        last, counted = counted, _counted(side)
+        patience = _PATIENCE if counted > last else patience - 1
+    return Kept(tasks * _EVENTS, int(counted - before) * _EVENTS, seconds, side.cpu() - cpu)
+
+
+def publish(broker: Redis, messages: Sequence[Message]) -> None:
+    """Publish all, no faster than they are read: Redis would cut the listener off."""
+    deadline = time.monotonic() + _LONGEST
+    with broker.client() as client:
+        for first in range(0, len(messages), 100):
+            pipe = client.pipeline(transaction=False)
+            for channel, message in messages[first : first + 100]:
+                pipe.publish(channel, message)
+            pipe.execute()
+            _wait(client, _UNREAD, deadline)
+        _wait(client, 0, deadline)
+
+
+def _wait(client: redis.Redis, most: int, deadline: float) -> None:
+    """Wait until no more bytes than these are unread."""
+    while _unread(client) > most:
+        assert time.monotonic() < deadline, "the stream is not read to its end"
+        time.sleep(0.02)  # to look takes a millisecond
+
+
+def _unread(client: redis.Redis) -> int:
+    """Return how many bytes wait for those who listen, in Redis and in the kernel."""
+    listening = [one for one in client.client_list() if "P" in one["flags"]]
+    ends = {f"{int(one['addr'].rpartition(':')[2]):04X}" for one in listening}
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    in_kernel = sum(int(queue, 16) for _, mine, its, _, queues, *_ in sockets for queue in queues.split(":")
+                    if ends & {mine[-4:], its[-4:]})  # fmt: skip
+    return sum(int(one["omem"]) for one in listening) + in_kernel
+
+
+def _meanwhile(side: Running, broker: Redis, messages: Sequence[Message]) -> Scrapes:
+    """Return scrapes made while a stream is read."""
+    scraper = Scraper(side)
+    scraper.once()
+    publishing = threading.Thread(target=publish, args=(broker, messages))
+    publishing.start()
+    while publishing.is_alive() or len(scraper.result.seconds) < 2:
+        scraper.batch(1)
+        publishing.join(0.1)
+    publishing.join()
+    scraper.close()
+    return scraper.result
+
+
+def _counted(side: Running) -> float:
+    lines = side.page().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(_SUCCEEDED))
+
+
+def stream(tasks: int, first: int = 0) -> Iterator[Message]:
     """Yield channels and messages as Celery's senders and workers publish them, four events for each task."""
     now = time.time()
-    for start in range(0, tasks, 20):
-        batch = range(start, min(start + 20, tasks))
+    for start in range(first, first + tasks, _BATCH):
+        batch = range(start, min(start + _BATCH, first + tasks))
         for number in batch:
             yield "/0.celeryev/task.sent", _message(_event("task-sent", number, now, queue="celery", eta=None))
         events = [event for number in batch for event in _worker_events(number, now)]
         yield "/0.celeryev/task.multi", _message(events)
+
+
+def _size(tasks: int) -> float:
+    """Return how many bytes of a stream are one event's."""
+    some = min(tasks, 1000)
+    return sum(len(message) for _, message in stream(some)) / (some * _EVENTS)
 
 
 def _worker_events(number: int, now: float) -> list[dict[str, object]]:
@@ -72,7 +221,9 @@ def _worker_events(number: int, now: float) -> list[dict[str, object]]:
 
 
 def _event(kind: str, number: int, now: float, **more: object) -> dict[str, object]:
-    uuid, name, worker = f"{number:032}", f"app.tasks.task{number % _TASKS}", f"celery@host{number % _WORKERS}"
+    # the tasks of a batch are one worker's, and each worker has all of them in turn
+    uuid, name = f"{number:032}", f"app.tasks.task{number % _TASKS}"
+    worker = f"celery@host{number // _TASKS % _WORKERS}"
     common = {"hostname": worker, "utcoffset": 0, "pid": 7, "clock": number, "timestamp": now, "type": kind}
     return {"uuid": uuid, **({"name": name} if kind in ("task-sent", "task-received") else {}), **common, **more}
 
@@ -82,76 +233,3 @@ def _message(body: object) -> str:
     encoded = b64encode(json.dumps(body).encode()).decode()
     return json.dumps({"body": encoded, "content-type": "application/json", "content-encoding": "utf-8",
                        "headers": {}, "properties": properties})  # fmt: skip
-
-
-def measure(place: Path, tasks: int, scrapes: int) -> list[Listened]:
-    """Have each of both listen to the same stream, one after the other, and scrape it while it rests."""
-    found = []
-    with server() as broker:
-        url = broker.url(database=0)
-        config = f"host: {{enabled: false}}\ntargets: {{it: {{collector: celery, max_age: 0s, url: '{url}'}}}}\n"
-        folder = place / "celery"
-        folder.mkdir()
-        sides = [exporter(folder, config, path="/probe?target=it")]
-        if PEER.exists():
-            sides.append(celery_exporter(folder, url))
-        for side in sides:
-            with side as listening:
-                until(lambda: broker.ask("PUBSUB", "NUMPAT") >= 1, 30)
-                found.append(_listened(listening, broker, tasks, scrapes))
-            until(lambda: broker.ask("PUBSUB", "NUMPAT") == 0, 30)
-    return found
-
-
-def _listened(side: Running, broker: Redis, tasks: int, scrapes: int) -> Listened:
-    """Publish the whole stream, and wait until the side has counted all of it."""
-    before, cpu, begun = _counted(side), side.cpu(), time.monotonic()
-    with broker.client() as client:
-        for batch in _batched(tasks):
-            pipe = client.pipeline(transaction=False)
-            for channel, message in batch:
-                pipe.publish(channel, message)
-            pipe.execute()
-    until(lambda: _counted(side) - before >= tasks or time.monotonic() - begun > 120, 180)
-    seconds = time.monotonic() - begun
-    spent = side.cpu() - cpu
-    times = sorted(_timed(side) for _ in range(scrapes))
-    memory = side.memory()
-    return Listened(
-        side.name, tasks * 4, int(_counted(side) - before), seconds, spent, times[len(times) // 2] * 1000,
-        times[min(len(times) - 1, len(times) * 99 // 100)] * 1000, memory.resident, memory.proportional,
-    )  # fmt: skip
-
-
-def _batched(tasks: int) -> Iterator[list[tuple[str, str]]]:
-    messages = stream(tasks)
-    while batch := list(itertools.islice(messages, 200)):
-        yield batch
-
-
-def _counted(side: Running) -> float:
-    lines = side.page().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("celery_task_succeeded_total{"))
-
-
-def _timed(side: Running) -> float:
-    begun = time.perf_counter()
-    side.page()
-    return time.perf_counter() - begun
-
-
-def report(found: list[Listened]) -> str:
-    """Return the figures as lines for people."""
-    return "".join(
-        f"{one.who}: {one.counted} of {one.events // 4} tasks, {one.events} events in {one.seconds:.1f} s, "
-        f"{one.cpu:.2f} s CPU ({one.rate:,.0f} events/s of a processor), scrape p50 {one.scrape_p50_ms:.1f} ms, "
-        f"p99 {one.scrape_p99_ms:.1f} ms, PSS {one.proportional / 2**20:.1f} MiB\n"
-        for one in found
-    )
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as directory:
-        print(report(measure(Path(directory), int(sys.argv[1]) if len(sys.argv) > 1 else 20_000, 10)))

@@ -69,8 +69,3 @@ def _followers(helped: Helped) -> str:
     if len({one.who for one in helped.followed}) == 1:
         return f"{table(_FOLLOWERS, rows)}\n\nmtail is not installed, so nothing is compared."
     return table(_FOLLOWERS, rows)
-
-
-def _access_logs(helped: Helped) -> str:
-    rows = [(one.name, f"{one.lines_per_second:,.0f}", f"{one.bytes_per_second / 1e6:.0f}") for one in helped.counted]
-    return table(("log", "lines a second", "MB/s"), rows)

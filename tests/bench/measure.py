@@ -3,16 +3,16 @@
 import gzip
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.bench import access, burst, database, follow, groups, machine, stores, walk
+from tests.bench import access, burst, cache, celery, database, follow, groups, machine, stores, walk
 from tests.bench.load import Pages, Scraper, Scrapes, by_turns, crowd, many_clients
 from tests.bench.processes import NODE_EXPORTER, PARITY, Running, exporter, node_exporter
-from tests.bench.results import Big, Crowded, Helped, Results, Server
+from tests.bench.results import Big, Crowded, Helped, Host, Results, Server
 from tests.bench.scale import Scale
 from tests.beside import Family, parse
 
@@ -23,28 +23,44 @@ SILENT: Final = 500
 HALF: Final = 500
 
 
-def measure(scale: Scale) -> Results:
-    """Measure everything; the servers that are compared run side by side."""
+PARTS: Final = ("host", "postgres", "processes", "stores", "helper", "celery", "cache")
+
+
+def measure(scale: Scale, parts: Collection[str] = PARTS) -> Results:
+    """Measure these parts, one after the other."""
     described = machine.describe()
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
-        with ExitStack() as stack:
-            running, collectors = _servers(stack, place)
-            servers = _scraped(running, scale)
-            crowds = [_crowded(server, scale) for server in (running["fresh"], *_theirs(running))]
-            # last, as refused clients leave thousands of sockets behind that both servers count
-            loaded = _loaded([running["default"], *_theirs(running)], scale)
-        big = [_big(place, series, count) for series, count in scale.big]
-        postgres = database.measure(place, scale)
-        processes = groups.measure(place, scale)
-        stored = stores.measure(place, scale)
-        helped = Helped(
-            burst.measure(place, scale.burst_lines, scale.helped_batches, scale.helped_batch),
-            walk.measure(place, scale.walked_files, scale.helped_batches, scale.helped_batch),
-            follow.measure(place, scale.followed_lines, scale.followed_times),
-            access.measure(scale.access_lines),
-        )
-    return Results(described, servers, loaded, crowds, big, collectors, postgres, processes, stored, helped)
+        return Results(
+            described, parts,
+            host=_host(place, scale) if "host" in parts else None,
+            database=database.measure(place, scale) if "postgres" in parts else None,
+            groups=groups.measure(place, scale) if "processes" in parts else {},
+            stores=stores.measure(place, scale) if "stores" in parts else {},
+            helped=_helped(place, scale) if "helper" in parts else None,
+            celery=celery.measure(place, scale) if "celery" in parts else None,
+            caches=cache.measure(place, scale.cache_entries, scale.cache_rounds) if "cache" in parts else [],
+        )  # fmt: skip
+
+
+def _host(place: Path, scale: Scale) -> Host:
+    """Measure exporters of the host side by side, and large pages."""
+    with ExitStack() as stack:
+        running, collectors = _servers(stack, place)
+        servers = _scraped(running, scale)
+        crowds = [_crowded(server, scale) for server in (running["fresh"], *_theirs(running))]
+        # last, as refused clients leave thousands of sockets behind that both servers count
+        loaded = _loaded([running["default"], *_theirs(running)], scale)
+    return Host(servers, loaded, crowds, [_big(place, series, count) for series, count in scale.big], collectors)
+
+
+def _helped(place: Path, scale: Scale) -> Helped:
+    return Helped(
+        burst.measure(place, scale.burst_lines, scale.helped_batches, scale.helped_batch),
+        walk.measure(place, scale.walked_files, scale.helped_batches, scale.helped_batch),
+        follow.measure(place, scale.followed_lines, scale.followed_times),
+        access.measure(scale.access_lines),
+    )
 
 
 def _servers(stack: ExitStack, place: Path) -> tuple[dict[str, Running], list[str]]:

@@ -9,11 +9,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from exporter.collectors.system import HostSettings
 from tests.process import free_port
@@ -26,6 +26,8 @@ REDIS_EXPORTER: Final = shutil.which("prometheus-redis-exporter") or shutil.whic
 PROCESS_EXPORTER: Final = shutil.which("prometheus-process-exporter") or shutil.which("process-exporter")
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
+_TRIES: Final = 100
+_Figure = TypeVar("_Figure")
 _HOST = HostSettings()
 # What it has to be told to look at the same things as this exporter does by default.
 PARITY: Final = (
@@ -61,14 +63,14 @@ class Running:
 
     def cpu(self) -> float:
         """Return the seconds of CPU time spent so far, by its children too."""
-        return sum(map(_cpu, _family(self.pid)))
+        return tree_cpu(self.pid)
 
     def memory(self) -> Memory:
-        fields = [_memory(pid) for pid in _family(self.pid)]
+        fields = _of_family(self.pid, _memory)
         return Memory(sum(memory.resident for memory in fields), sum(memory.proportional for memory in fields))
 
     def threads(self) -> int:
-        return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in _family(self.pid))
+        return sum(_of_family(self.pid, lambda pid: len(os.listdir(f"/proc/{pid}/task"))))
 
 
 @contextmanager
@@ -173,12 +175,16 @@ def _answers(server: Running, process: subprocess.Popen[bytes], log: Path) -> bo
 
 
 def tree_cpu(pid: int) -> float:
-    """Return the seconds of CPU time of a process and its descendants, some of which may end meanwhile."""
-    while True:
-        try:
-            return sum(map(_cpu, _family(pid)))
-        except OSError:
-            continue
+    """Return the seconds of CPU time of a process and its descendants."""
+    return sum(_of_family(pid, _cpu))
+
+
+def _of_family(pid: int, figure: Callable[[int], _Figure]) -> list[_Figure]:
+    """Return a figure of a process and of each descendant; where one ends meanwhile, all are asked again."""
+    for _ in range(_TRIES):
+        with suppress(OSError):
+            return [figure(member) for member in _family(pid)]
+    return [figure(member) for member in _family(pid)]
 
 
 def _family(pid: int) -> list[int]:

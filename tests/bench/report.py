@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tests.bench import areas, helped
+from tests.bench import areas, helped, queues
 from tests.bench.load import Pages
-from tests.bench.results import Results
+from tests.bench.results import Host, Results
 from tests.bench.table import Goal, kib, mib, p50, p99, ratio, table
 
 _PAIRS: Final = (("fresh", "theirs"), ("default", "theirs"), ("same", "theirs same"))
@@ -14,6 +14,15 @@ _PAIRS: Final = (("fresh", "theirs"), ("default", "theirs"), ("same", "theirs sa
 
 def goals(results: Results) -> list[Goal]:
     """Return what is aimed at beside what was measured."""
+    return [
+        *(_host_goals(results.host) if results.host else ()),
+        *areas.goals(results),
+        *(helped.goals(results.helped) if results.helped else ()),
+        *(queues.goals(results.celery) if results.celery else ()),
+    ]
+
+
+def _host_goals(results: Host) -> list[Goal]:
     ours = _pages(results, "default")
     big = {page.series: page.scrapes for page in results.big}
     share = None
@@ -28,8 +37,6 @@ def goals(results: Results) -> list[Goal]:
         Goal("of these, refused", 0, float(sum(page.refused for page in ours)), ""),
         Goal("p99 of a page of 1,000 series", 15, p99(big[1_000]), "ms"),
         Goal("median of a page of 100,000 series", 700, p50(big[100_000]), "ms"),
-        *areas.goals(results),
-        *helped.goals(results.helped),
     ]
 
 
@@ -38,6 +45,19 @@ def as_markdown(results: Results) -> str:
     parts = [
         "# What a scrape costs",
         table(("machine", ""), results.machine.items()),
+        *(_host_sections(results.host) if results.host else ()),
+        *areas.sections(results),
+        *(helped.sections(results.helped) if results.helped else ()),
+        *(queues.sections(results.celery) if results.celery else ()),
+        *(queues.cache_sections(results.caches) if results.caches else ()),
+        "## Goals",
+        _goals(results),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _host_sections(results: Host) -> list[str]:
+    return [
         "## Servers\n\nAll of them ran side by side and were scraped by turns in small batches, one scrape after the "
         "other over a kept connection, gzip'd, with the headers of Prometheus. CPU is that of the server, the median "
         "over batches; memory is after the scrapes.",
@@ -51,18 +71,25 @@ def as_markdown(results: Results) -> str:
         _crowds(results),
         "## Large pages\n\nA collector of the benchmark: new values in every scrape, stable labels.",
         _big(results),
-        *areas.sections(results),
-        *helped.sections(results.helped),
-        "## Goals",
-        _goals(results),
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def as_json(results: Results) -> dict[str, Any]:
     """Return the figures for a program."""
     return {
         "machine": results.machine,
+        **(_host_figures(results.host) if results.host else {}),
+        **areas.figures(results),
+        **(helped.figures(results.helped) if results.helped else {}),
+        **({"celery": queues.figures(results.celery)} if results.celery else {}),
+        **({"caches": queues.cache_figures(results.caches)} if results.caches else {}),
+        "goals": [{"name": goal.name, "limit": goal.limit, "measured": goal.measured, "unit": goal.unit,
+                   "met": goal.met()} for goal in goals(results)],
+    }  # fmt: skip
+
+
+def _host_figures(results: Host) -> dict[str, Any]:
+    return {
         "collectors": results.collectors,
         "servers": {
             key: {"name": server.name, "about": server.about, "series": server.series,
@@ -81,14 +108,10 @@ def as_json(results: Results) -> dict[str, Any]:
         "large": {str(page.series): {"bytes_gzip": page.zipped, "p50_ms": p50(page.scrapes),
                                      "p99_ms": p99(page.scrapes), "cpu_ms": 1000 * page.scrapes.cpu_each()}
                   for page in results.big},
-        **areas.figures(results),
-        **helped.figures(results.helped),
-        "goals": [{"name": goal.name, "limit": goal.limit, "measured": goal.measured, "unit": goal.unit,
-                   "met": goal.met()} for goal in goals(results)],
     }  # fmt: skip
 
 
-def _servers(results: Results) -> str:
+def _servers(results: Host) -> str:
     header = ("", "series", "of shared families", "KiB", "KiB gzip", "p50 ms", "p99 ms", "CPU ms", "idle CPU ms/s",
               "RSS MiB", "PSS MiB", "threads")  # fmt: skip
     rows = [
@@ -101,7 +124,7 @@ def _servers(results: Results) -> str:
     return table(header, rows)
 
 
-def _compared(results: Results) -> str:
+def _compared(results: Host) -> str:
     if "theirs" not in results.servers:
         return "prometheus-node-exporter is not installed, so nothing is compared."
     ours, theirs = results.servers["same"], results.servers["theirs same"]
@@ -112,7 +135,7 @@ def _compared(results: Results) -> str:
     )
 
 
-def _ratios(results: Results) -> str:
+def _ratios(results: Host) -> str:
     rows = []
     for mine, their in _PAIRS:
         if their in results.servers:
@@ -125,19 +148,19 @@ def _ratios(results: Results) -> str:
     return table(("", "CPU", "p50", "p99", "PSS"), rows)
 
 
-def _load(results: Results) -> str:
+def _load(results: Host) -> str:
     rows = [(name, f"{_per_second(pages):,.0f}", f"{sum(page.refused for page in pages):,}", pages[0].client)
             for name, pages in results.loaded.items()]  # fmt: skip
     return table(("", "pages a second", "refused", "client"), rows)
 
 
-def _crowds(results: Results) -> str:
+def _crowds(results: Host) -> str:
     rows = [(crowd.name, f"{p50(crowd.alone):.2f}", f"{p99(crowd.alone):.2f}", f"{p50(crowd.crowded):.2f}",
              f"{p99(crowd.crowded):.2f}") for crowd in results.crowds]  # fmt: skip
     return table(("", "p50 ms alone", "p99 ms alone", "p50 ms in the crowd", "p99 ms in the crowd"), rows)
 
 
-def _big(results: Results) -> str:
+def _big(results: Host) -> str:
     rows = [(f"{page.series:,}", kib(page.zipped), f"{p50(page.scrapes):.1f}", f"{p99(page.scrapes):.1f}",
              f"{1000 * page.scrapes.cpu_each():.1f}", f"{1e6 * page.scrapes.cpu_each() / page.series:.2f}")
             for page in results.big]  # fmt: skip
@@ -153,7 +176,7 @@ def _goals(results: Results) -> str:
     return table(("goal", "figure", "measured", ""), rows)
 
 
-def _pages(results: Results, key: str) -> list[Pages]:
+def _pages(results: Host, key: str) -> list[Pages]:
     return results.loaded[results.servers[key].name]
 
 
@@ -161,5 +184,5 @@ def _per_second(pages: Iterable[Pages]) -> float:
     return statistics.median(page.per_second for page in pages)
 
 
-def _cpu(results: Results, key: str) -> float:
+def _cpu(results: Host, key: str) -> float:
     return results.servers[key].scrapes.cpu_each()

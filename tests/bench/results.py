@@ -1,9 +1,12 @@
 """What one run of the benchmark gave."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tests.bench.access import Counted
 from tests.bench.burst import Burst
+from tests.bench.cache import Cached
+from tests.bench.celery import Celery
 from tests.bench.follow import Followed
 from tests.bench.load import Pages, Scrapes
 from tests.bench.processes import Memory
@@ -94,18 +97,29 @@ class Helped:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
-    """All that one run measured."""
+class Host:
+    """Exporters of the host, and what pages cost whatever is on them."""
 
-    machine: dict[str, str]
     servers: dict[str, Server]
     loaded: dict[str, list[Pages]]
     crowds: list[Crowded]
     big: list[Big]
     collectors: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All that one run measured."""
+
+    machine: dict[str, str]
+    parts: Collection[str]
+    """What was asked for; the rest of what follows is empty."""
+    host: Host | None
     database: Database | None
     groups: dict[int, dict[str, Side]]
     """Exporters of process groups, by the number of processes."""
     stores: dict[str, dict[str, Side]]
     """Exporters of a data store, by the collector's name."""
-    helped: Helped
+    helped: Helped | None
+    celery: Celery | None
+    caches: list[Cached]

@@ -35,6 +35,15 @@ class Scale:
     access_lines: int = 200_000
     helped_batches: int = 20
     helped_batch: int = 50
+    celery_tasks: int = 20_000
+    """Of one stream, with four events each."""
+    celery_runs: int = 3
+    celery_batches: int = 10
+    celery_batch: int = 20
+    celery_peer: tuple[int, int] = (3, 4)
+    """Batches, and scrapes in each, of celery-exporter, which takes two seconds for one."""
+    cache_entries: int = 10_000
+    cache_rounds: int = 5
 
 
 QUICK: Final = Scale(
@@ -44,4 +53,6 @@ QUICK: Final = Scale(
     groups=((30, 3), (60, 3)), groups_batches=2, stores_batches=2, stores_batch=3,
     burst_lines=20_000, walked_files=2_000, followed_lines=50_000, followed_times=1, access_lines=5_000,
     helped_batches=2, helped_batch=5,
+    celery_tasks=400, celery_runs=1, celery_batches=2, celery_batch=3, celery_peer=(1, 2),
+    cache_entries=60, cache_rounds=1,
 )  # fmt: skip
