@@ -1,5 +1,6 @@
 """A small Celery application, and its real workers and beat: started, stopped, killed, always ended."""
 
+import json
 import os
 import signal
 import subprocess
@@ -31,6 +32,8 @@ def make(broker: str) -> Celery:
     if steps := os.environ.get("CELERYAPP_PRIORITIES"):
         made.conf.broker_transport_options = {"priority_steps": [int(step) for step in steps.split(",")],
                                               "queue_order_strategy": "priority"}  # fmt: skip
+    if transport := os.environ.get("CELERYAPP_TRANSPORT"):
+        made.conf.broker_transport_options = json.loads(transport)
     if schedule := os.environ.get("CELERYAPP_BEAT"):
         made.conf.beat_schedule = {"often": {"task": "tests.add", "schedule": float(schedule), "args": (1, 2)}}
     for name, options, function in _TASKS:
@@ -74,6 +77,17 @@ _TASKS: Final[list[tuple[str, dict[str, Any], Any]]] = [
 
 if __name__ != "__main__":
     app = make(os.environ.get("CELERYAPP_BROKER", "memory://"))
+
+
+def older() -> Path:
+    """Return the Python of an older Celery, with gevent beside it; without it skip, and fail in CI."""
+    import pytest  # not where workers run
+
+    program = ROOT / ".celery" / "older" / "bin" / "python"
+    if not (program.parent.parent / "installed").exists():
+        reason = "an older Celery is not here: `make test` installs it (.ci/celery)"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    return program
 
 
 class Worker:

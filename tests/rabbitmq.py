@@ -50,7 +50,7 @@ class RabbitMQ:
         self._script, self._epmd = needs()
         self.folder = folder
         self.port, self.management_port, self._distribution, self._names = (free_port() for _ in range(4))
-        self._settings = {**_PRINCIPLES, **settings}
+        self.settings = {**_PRINCIPLES, **settings}
         self._children: list[subprocess.Popen[bytes]] = []
 
     def url(self, user: str = USER, password: str = PASSWORD, vhost: str = "/") -> str:
@@ -109,9 +109,14 @@ class RabbitMQ:
             for _ in range(count):
                 assert channel.basic_get(queue, no_ack=True) is not None
 
-    def start(self) -> None:
-        """Start the node, and wait until it answers."""
-        environment = {
+    def control(self, *command: str) -> None:
+        """Do a command of rabbitmqctl."""
+        program = self._script.with_name("rabbitmqctl")
+        subprocess.run([program, *command], env=self._environment(), cwd=self.folder, check=True, timeout=60,
+                       stdin=subprocess.DEVNULL, capture_output=True)  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        return {
             "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(self.folder),
             "ERL_EPMD_PORT": str(self._names), "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"test{self.port}@localhost", "RABBITMQ_DIST_PORT": str(self._distribution),
@@ -121,8 +126,12 @@ class RabbitMQ:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG,
         }  # fmt: skip
+
+    def start(self) -> None:
+        """Start the node, and wait until it answers."""
+        environment = self._environment()
         lines = {"listeners.tcp.1": f"127.0.0.1:{self.port}", "management.tcp.port": str(self.management_port)}
-        text = "".join(f"{name} = {value}\n" for name, value in {**lines, **self._settings}.items())
+        text = "".join(f"{name} = {value}\n" for name, value in {**lines, **self.settings}.items())
         (self.folder / "rabbitmq.conf").write_text(text, encoding="utf-8")
         (self.folder / "plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
         if not self._children:

@@ -185,13 +185,17 @@ def replica_of(primary: Redis, name: str = "distribution", settings: Mapping[str
 
 
 @contextmanager
-def sentinel_of(primary: Redis, master: str = "mymaster", quorum: int = 1, down_ms: int = 500) -> Iterator[Redis]:
-    """Run a sentinel that watches the primary."""
+def sentinel_of(
+    primary: Redis, master: str = "mymaster", quorum: int = 1, down_ms: int = 500, password: str = ""
+) -> Iterator[Redis]:
+    """Run a sentinel that watches the primary, and asks for the password, if there is one."""
     lines = {f"sentinel monitor {master} 127.0.0.1 {primary.port}": str(quorum),
              f"sentinel down-after-milliseconds {master}": str(down_ms),
              f"sentinel failover-timeout {master}": "3000"}  # fmt: skip
     if word := primary.settings.get("requirepass"):
         lines |= {f"sentinel auth-pass {master}": word}
+    if password:
+        lines |= {"requirepass": password}
     with server(settings=lines, mode="--sentinel") as sentinel:
         yield sentinel
 

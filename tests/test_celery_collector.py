@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -64,21 +65,35 @@ def listens(target: One) -> None:
     until(lambda: not any(said.startswith(("failed", "down")) for said in event_outcomes(target).values()), 20)
 
 
+def looks_again(target: One, key: str, times: int) -> None:
+    """Wait until a look has told its entry so many times anew."""
+    seen: set[float] = set()
+
+    def has_told() -> bool:
+        entry = target.target.collector.context.ledger.entries().get(key) or {}
+        seen.add(float(entry.get("at") or entry.get("looked") or 0.0))
+        return len(seen - {0.0}) > times
+
+    until(has_told, 40)
+
+
 def test_the_page(golden: Callable[[str, str], None], place: str, tmp_path: Path) -> None:
     app = celeryapp.make(place)
-    with one("celery", settings(place, "beat: {tests.add: {interval: 1m}}")) as target, worker(place, tmp_path):
+    with one("celery", settings(place, "beat: {tests.add: {interval: 1m}}")) as target, ExitStack() as stack:
         listens(target)
-        until(lambda: value(target, "celery_workers_online") == 1)
         app.send_task("tests.add", (1, 2))
         app.send_task("tests.fail", (CANARY,))
         app.send_task("tests.retry", kwargs={"text": CANARY})
         app.send_task("tests.reject")
         app.send_task("tests.hang", (f"{tmp_path}/{CANARY}",))
+        until(lambda: total(target, "celery_task_sent_total") == 5)  # a worker may be quicker to tell than who sends
+        stack.enter_context(worker(place, tmp_path))
         until(lambda: total(target, "celery_task_started_total") == 6)
         until(lambda: total(target, "celery_task_retried_total") == 1 and total(target, "celery_task_rejected_total"))
         until(lambda: total(target, "celery_task_succeeded_total") == 2)
         until(lambda: 'celery_events_enabled{hostname="tests",worker="one@tests"}' in target.page())
         text = re.sub(r'hostname="(?!tests")[^"]*"', 'hostname="SENDER"', target.text())
+        text = re.sub(r'version="\d[^"]*"', 'version="ITS"', text)
         assert CANARY not in text
         assert CANARY not in json.dumps(dict(target.target.collector.context.ledger.entries()))
         families = EVENT_FAMILIES
@@ -89,7 +104,7 @@ def test_the_page(golden: Callable[[str, str], None], place: str, tmp_path: Path
 
 
 EVENT_FAMILIES = re.compile(
-    r"celery_(task_|started_task|workers_|worker_up|worker_last|events_|event_gaps|beat_)|celery_task_runtime"
+    r"celery_(task_|started_task|workers_(?:online|expected)|worker_(?:up|last|info|online)|events_|event_gaps|beat_)|celery_task_runtime"
 )
 
 
@@ -100,7 +115,29 @@ def test_before_there_is_a_worker_there_are_none(place: str) -> None:
         assert page["celery_workers_online"] == "0"
         assert page["celery_workers_expected"] == "3"
         assert page["celery_events_lost_total"] == "0"
-        assert not [series for series in page if series.startswith("celery_task_")]
+        assert [series for series in page if series.startswith("celery_task_")] == ["celery_task_wait_unknown_total"]
+
+
+def test_a_long_password_that_the_server_repeats_is_not_shown(broker: Redis) -> None:
+    """Where AUTH is another command, Redis tells what stood after it, cut after 128 characters."""
+    word = "-".join(f"piece{number}" for number in range(40))
+    with (
+        server(settings={"rename-command AUTH": "hidden"}) as renamed,
+        one("celery", settings(renamed.url(password=word))) as target,
+    ):
+        until(lambda: "unknown command" in target.outcomes().get("events", ""), 20)
+        until(lambda: all("unknown command" in target.outcomes()[read] for read in ("workers", "queues")), 20)
+        said = json.dumps(target.outcomes()) + target.text()
+        assert "piece1" not in said
+        assert "knows no AUTH" in said
+
+
+def test_the_application_s_own_variable_changes_no_target(broker: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", broker.url(database=0))  # Celery's library would take that instead
+    with one("celery", settings(f"redis://127.0.0.1:{free_port()}/0")) as target:
+        until(lambda: "cannot be reached" in target.outcomes().get("events", ""), 20)
+        assert not target.read().up
+        assert all("cannot be reached" in target.outcomes()[read] for read in ("workers", "queues"))
 
 
 @pytest.mark.parametrize(("change", "reason"), [
@@ -252,10 +289,10 @@ def test_the_broker_has_what_it_had(broker: Redis, place: str, tmp_path: Path) -
     with worker(place, tmp_path) as busy:
         busy.kill()
         before = _contents(broker)
-        with one("celery", settings(place)) as target:
-            listens(target)
-            target.read()
-        assert _contents(broker) == before
+        with one("celery", settings(place, "control_interval: 1s", "broker_interval: 1s")) as target:
+            for key in ("control:workers", "broker", "tasks:summary"):  # each look several times
+                looks_again(target, key, 3)
+        until(lambda: _contents(broker) == before, 10)
 
 
 def _contents(broker: Redis) -> dict[bytes, bytes]:
@@ -275,7 +312,7 @@ def test_five_hundred_rounds_leave_nothing(broker: Redis, place: str) -> None:
 
 @pytest.mark.parametrize(("lines", "said"), [
     ("url: http://127.0.0.1", "is no address of a broker"), ("url: not-an-address", "is no address of a broker"),
-    ("url: redis://127.0.0.1:x/0", "is no address of a broker"), ("url: redis://h/0\nworkers: -1", "negative"),
+    ("url: redis://127.0.0.1:x/0", "no address of a broker"), ("url: redis://h/0\nworkers: -1", "negative"),
     ("url: redis://h/0\ntask_top: 0", "out of range"), ("url: redis://h/0\nqueues: ['']", "no queue"),
     ("url: redis://h/0\nmanagement: http://h", "broker is Redis"), ("url: redis://h/0\nca_file: x", "no TLS"),
     ("url: amqps://h\nclient_cert: x", "client_key"), ("url: amqp://h\nmanagement: h:15672", "no address of a web"),

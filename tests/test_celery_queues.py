@@ -16,7 +16,9 @@ from exporter.setting import SecretURL
 from tests.celeryapp import make
 from tests.redisserver import Redis, server
 
-READING = ("+llen", "+lindex", "+zcard", "+zrange", "+exists", "+select", "+client|setname", "%R~*")
+READING = (
+    "+llen", "+lindex", "+zcard", "+zrange", "+exists", "+scan", "+sscan", "+select", "+client|setname", "%R~*"
+)  # fmt: skip
 WORD = "canary-of-arguments"
 
 
@@ -184,11 +186,57 @@ def test_a_key_of_another_type_hides_no_other_queue(redis: Redis) -> None:
 
 def test_a_database_without_celery_is_remarked_upon(redis: Redis) -> None:
     queues = RedisQueues(settings(redis))
-    assert "shows no sign of Celery" in look(queues, 100.0).remarks[0]
+    found = queues.look({"celery": False}, 100.0)
+    assert (found.queues, found.is_bare) == ({}, True)  # nobody said that there is such a queue
+    assert not look(queues, 101.0).is_bare  # workers consume it, or did: the database was emptied meanwhile
     send(redis)
     take(redis)
-    assert look(queues, 101.0).remarks == []
-    assert queues.look({"celery": False}, 102.0).queues == {}  # nobody said that there is such a queue
+    found = queues.look({"celery": False}, 102.0)
+    assert (found.queues["celery"].length, found.is_bare, found.remarks) == (0, False, [])  # it was declared
+
+
+def test_queues_that_nobody_names_are_found_by_their_declaration(redis: Redis) -> None:
+    for number in range(3000):
+        redis.ask("SET", f"result-{number}", "x")
+    redis.ask("SET", "_kombu.binding.odd", "x")
+    redis.ask("SADD", "_kombu.binding.celery.pidbox", "\x06\x16\x06\x16one@host.celery.pidbox")
+    redis.ask("SADD", "_kombu.binding.celeryev", "worker.#\x06\x16\x06\x16celeryev.its-number")
+    redis.ask("SADD", "_kombu.binding.routed", "a.#\x06\x16a.*\x06\x16reports")
+    send(redis, 5, queue="mail")
+    queues = RedisQueues(settings(redis))
+    assert queues.look({"celery": False}, 100.0).names == {"mail", "reports"}
+    redis.ask("DEL", "_kombu.binding.routed")
+    assert queues.look({"celery": False}, 110.0).names == {"mail", "reports"}  # all keys are not gone through each time
+    assert queues.look({"celery": False}, 131.0).names == {"mail"}
+
+
+def test_a_large_database_is_gone_through_bit_by_bit(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.collectors.celery.bindings._STEPS", 2)
+    with redis.client() as client, client.pipeline() as pipe:
+        for number in range(6000):
+            pipe.set(f"result-{number}", "x")
+        pipe.execute()
+    send(redis, queue="letters")
+    queues = RedisQueues(settings(redis, queues=("typo",)))
+    redis.ask("CONFIG", "RESETSTAT")
+    first = queues.look({"typo": False}, 100.0)
+    assert (int(redis.ask("INFO", "commandstats")["cmdstat_scan"]["calls"]), first.unsure) == (2, {"typo"})
+    for second in range(101, 140):
+        last = queues.look({"typo": False}, float(second))
+    assert (last.names, last.unsure, last.queues) == ({"letters"}, set(), {})
+
+
+def test_who_may_not_go_through_keys_is_told_and_asked_seldom(redis: Redis) -> None:
+    send(redis, queue="orders")
+    url = redis.user("monitor", *(right for right in READING if right != "+scan")) + "/0"
+    queues = RedisQueues(settings(redis, url))
+    redis.ask("CONFIG", "RESETSTAT")
+    for second in range(20):
+        found = queues.look({"celery": False, "orders": False}, 100.0 + second)
+    assert found.queues["orders"].length == 1
+    assert "which queues nobody consumes is not looked for" in found.remarks[0]
+    assert "+scan" in found.remarks[0]
+    assert int(redis.ask("INFO", "commandstats")["cmdstat_scan"]["rejected_calls"]) == 1
 
 
 def test_a_number_without_database(redis: Redis) -> None:
@@ -237,7 +285,9 @@ def test_three_hundred_looks_change_nothing(redis: Redis) -> None:
     assert redis.ask("DEBUG", "DIGEST") == before
     asked = {name.removeprefix("cmdstat_").lower() for name in redis.ask("INFO", "commandstats")}
     own = {"config|resetstat", "debug", "info"}  # what this test asked
-    assert asked - own == {"llen", "lindex", "zcard", "zrange", "client|setname", "select"}
+    assert asked - own == {
+        "llen", "lindex", "zcard", "zrange", "client|setname", "select", "scan", "sscan"
+    }  # fmt: skip
 
 
 def test_a_thousand_queues(redis: Redis) -> None:

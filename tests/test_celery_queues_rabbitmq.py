@@ -77,6 +77,38 @@ def test_a_queue_that_is_not_there_is_asked_for_once_a_minute(rabbit: RabbitMQ) 
     queues.close()
 
 
+def test_a_queue_of_one_connection_alone_hides_no_other(rabbit: RabbitMQ) -> None:
+    rabbit.declare("celery")
+    rabbit.declare("zone")
+    queues = RabbitQueues(settings(rabbit))
+    with rabbit.connect() as connection, connection.channel() as channel:
+        channel.queue_declare("mine", exclusive=True)
+        for second in range(3):
+            found = look(queues, 100.0 + second, "celery", "mine", "zone")
+            assert list(found.queues) == ["celery", "zone"]
+            assert found.unsure == {"mine"}
+            assert "without the queue mine, which is of one connection alone" in found.remarks[0]
+    until(lambda: rabbit.log().count("RESOURCE_LOCKED") >= 1 or rabbit.log().count("locked queue 'mine'") >= 1, 20)
+    assert rabbit.log().count("locked queue 'mine'") == 1  # the broker logs each such question
+    queues.close()
+
+
+def test_queues_that_nobody_names_are_found_by_the_management_api(rabbit: RabbitMQ) -> None:
+    with rabbit.connect() as connection, connection.channel() as channel:
+        for name in ("mail", "dead-letters", "celery_delayed_3"):
+            channel.queue_declare(name, durable=True, auto_delete=False)
+        channel.queue_declare("mine", exclusive=True)
+        channel.exchange_declare("mail", "direct", durable=True, auto_delete=False)
+        channel.exchange_declare("mine", "direct")
+        queues = RabbitQueues(settings(rabbit, managed=True))
+        until(lambda: queues.look({"celery": False}, 100.0).names == {"mail"}, 20)
+        given = RabbitQueues(settings(rabbit, managed=True, queues=("celery",)))
+        assert given.look({"celery": False}, 100.0).names == set()
+        queues.close()
+        given.close()
+        channel.exchange_delete("mail")
+
+
 def test_messages_that_nobody_could_take(rabbit: RabbitMQ) -> None:
     rabbit.declare("celery")
     queues = RabbitQueues(settings(rabbit))

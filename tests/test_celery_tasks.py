@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exporter.collector import NotApplicable, Trouble
-from exporter.collectors.celery import tasks
+from exporter.collectors.celery import online, tasks
 from exporter.collectors.celery.counts import BUCKETS, Names, Spread, labels_of
 from exporter.collectors.celery.look import look_key, standing
 from exporter.collectors.celery.settings import Beat, CelerySettings
@@ -284,6 +284,20 @@ def test_a_worker_that_tells_nothing_of_its_tasks_is_told() -> None:
     assert stream.summary()["lost"] == 0
 
 
+def test_a_worker_that_vanished_is_not_said_to_tell_nothing() -> None:
+    stream = Stream()
+    stream.beat(0)
+    for processed in [3] * 20:
+        stream.beat(processed)
+    assert stream.flush()["tasks:workers"]["w@one"]["enabled"] is False
+    stream.now += 61
+    stream.flush()
+    remarks: list[str] = []
+    found = shown(_noting(tasks.events.function(_as_of(stream)), remarks))
+    assert not [labels for labels in found if labels[0] == "celery_events_enabled"]
+    assert remarks == [""]
+
+
 def _noting(samples: Any, remarks: list[str]) -> Samples:
     remarks.append((yield from samples))
 
@@ -297,7 +311,7 @@ def test_a_worker_that_vanished_has_0_for_an_hour_and_one_that_took_its_leave_no
         stream.now = NOW + 4 + minutes * 60
         stream.flush()
         entries = _as_of(stream)
-        found = shown(tasks.heartbeats.function(entries))
+        found = shown(online.heartbeats.function(entries))
         ups = {labels[0]: value for (name, *labels), value in found.items() if name == "celery_worker_up"}
         assert ups == expected
         assert found["celery_workers_online",] == (minutes == 0)
@@ -319,7 +333,7 @@ def test_two_workers_of_a_host_are_up_while_one_is() -> None:
     stream.now += 120
     stream.beat(0, "b@host", after=0)
     stream.flush()
-    found = shown(tasks.heartbeats.function(_as_of(stream)))
+    found = shown(online.heartbeats.function(_as_of(stream)))
     assert found["celery_worker_up", "host"] == 1
     assert found["celery_workers_online",] == 1
 
@@ -335,7 +349,7 @@ def test_a_periodic_task_was_last_seen_when_an_event_named_it() -> None:
     assert again.flush()["tasks:beat"] == stream.flush()["tasks:beat"]
 
 
-@pytest.mark.parametrize("read", [tasks.tasks, tasks.failures, tasks.runtimes, tasks.heartbeats, tasks.events])
+@pytest.mark.parametrize("read", [tasks.tasks, tasks.failures, tasks.runtimes, online.heartbeats, tasks.events])
 @pytest.mark.parametrize(("entry", "reason"), [
     (None, "not begun yet"), (standing(False, NOW, NOW, "it is gone"), "it is gone"),
     (standing(True, NOW - 100, NOW), r"has not answered for \d"),
@@ -393,3 +407,19 @@ def test_memory_is_flat_over_many_events(count: int) -> None:
     finally:
         tracemalloc.stop()
     assert after - before < 4e6
+
+
+@pytest.mark.parametrize("read", ["tasks", "failures", "runtimes", "waits"])
+def test_only_tasks_that_ran_since_the_last_scrape_have_other_figures(read: str) -> None:
+    stream = Stream()
+    for name in ("rests", "runs"):
+        stream.event("task-sent", uuid=name, name=name, queue="q")
+        stream.task(name, name)
+    before = shown(getattr(tasks, read).function(stream.flush()))
+    stream.event("task-sent", uuid="more", name="runs", queue="q")
+    stream.task("more", "runs")
+    stream.task("fails", "runs", end="failed", exception="KeyError('x')")
+    after = shown(getattr(tasks, read).function(stream.flush()))
+    changed = {series for series, value in after.items() if before.get(series) != value}
+    assert {series[1] for series in changed} == {"runs"}
+    assert {series[1] for series in before} == {"runs", "rests"}

@@ -20,6 +20,8 @@ WATCHED: Final[list[Panel]] = [
            legend=QUEUE, width=8, unit="short", empty="every queue is empty or consumed"),
     signal("Workers missing", "How many workers fewer there are than there should be.", "CeleryWorkersMissing",
            legend=BROKER, width=8, unit="short"),
+    signal("Standstill", "How long nothing has begun or ended in all workers of a queue, while every place is taken and"
+           " messages wait.", "CeleryStandstill", legend=QUEUE, width=12, empty="every queue gets on"),
     signal("Longest run now", "How long the oldest run of each task has been at it, and how far beyond its own limit;"
            " how long the oldest message of each queue has waited.",
            "CeleryTaskStuck", legend=f"{BROKER} {{{{name}}}}{{{{queue_name}}}}", width=12,
@@ -34,10 +36,10 @@ WATCHED: Final[list[Panel]] = [
     signal("Periodic tasks overdue", "How long ago a periodic task should have been sent, some intervals allowed.",
            "CeleryBeatStopped", legend=TASK, width=12, empty="no periodic task is configured"),
     signal("Oldest message not acknowledged", "How long ago a worker took the oldest message that is not acknowledged.",
-           "CeleryMessagesUnacknowledged", legend=BROKER, width=12, empty="all are acknowledged"),
+           "CeleryMessagesUnacknowledged", legend=BROKER, width=8, empty="all are acknowledged"),
     signal("Workers without events", "Workers that process tasks and tell nothing of them.", "CeleryEventsOff",
-           legend=BROKER, width=12, unit="short", empty="all tell of their tasks"),
-    signal("Events lost", "Tasks begun of late of which no event came.", "CeleryEventsLost", legend=BROKER, width=12,
+           legend=BROKER, width=8, unit="short", empty="all tell of their tasks"),
+    signal("Events lost", "Tasks begun of late of which no event came.", "CeleryEventsLost", legend=BROKER, width=8,
            unit="short"),
 ]  # fmt: skip
 
@@ -82,6 +84,9 @@ WORKERS: Final[list[Panel]] = [
     lines("Workers of Celery", "Workers that are heard of, and those that there should be.",
           ("max by (instance, target) (celery_workers_online{$match})", BROKER),
           ("max by (instance, target) (celery_workers_expected{$match})", f"{BROKER} expected")),
+    lines("Versions of Celery", "How many workers run each version, by what they say of themselves.",
+          ("count by (instance, target, version) (celery_worker_info{$match})", f"{BROKER} {{{{version}}}}"),
+          unit="none", empty="no worker sends heartbeats"),
     lines("Tasks in workers", "Tasks that run in a worker, and those that it has taken in advance.",
           (f"sum {_HOSTED} (celery_worker_tasks_active{{$match}})", f"{BROKER} {{{{hostname}}}} running"),
           (f"sum {_HOSTED} (celery_worker_tasks_reserved{{$match}})", f"{BROKER} {{{{hostname}}}} taken in advance")),

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any, ClassVar, Final
 
 from exporter.collector import Collector, Trouble
-from exporter.collectors.celery import queues, tasks, workers
+from exporter.collectors.celery import online, queues, tasks, workers
 from exporter.collectors.celery.look import look_key
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.metric import Samples
@@ -22,7 +22,7 @@ class Celery(Collector[Entries]):
     job: ClassVar[str] = "celery"
     toil: ClassVar[str] = "exporter.collectors.celery.listen:Listen"
     Settings = CelerySettings
-    groups: ClassVar[tuple[ModuleType, ...]] = (tasks, workers, queues)
+    groups: ClassVar[tuple[ModuleType, ...]] = (tasks, online, workers, queues)
 
     @contextmanager
     def connect(self) -> Iterator[Entries]:
@@ -39,9 +39,10 @@ class Celery(Collector[Entries]):
 
 def _check(entries: Entries) -> None:
     """Raise Trouble where no look has an answer of the broker."""
-    found = [entry for key, entry in entries.items() if key.startswith(look_key(""))]
+    found = [entry for key, entry in entries.items() if key.startswith(look_key("")) and not entry.get("off")]
     if not found:
-        raise Trouble("the broker was not looked at yet", "wait a moment; if it lasts, see the read `watch`")
+        fix = "wait a moment; if it lasts, see the read `watch`"
+        raise Trouble("the broker was not looked at yet", fix, early=True)
     now = time.time()
     if any(entry["ok"] and now - entry["at"] <= _STALE for entry in found):
         return

@@ -1,50 +1,16 @@
 """Events out of RabbitMQ: a queue of its own that ends with its connection and never grows without end."""
 
 import json
-import ssl
+import time
 from collections.abc import Iterator
 from threading import Event
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from exporter.collectors.celery.settings import CelerySettings
 
-_CONNECTED: Final = 5.0
-_HEARTBEAT: Final = 5  # seconds; a server that is silent for two of them is lost
 _LOOK: Final = 0.5
 _MOST_WAITING: Final = 50_000  # events that the broker keeps for us at most
-_ABSENT: Final = 0.5  # seconds between two looks for the exchange
-
-
-def connect(settings: CelerySettings, heartbeat: int = _HEARTBEAT) -> Any:
-    """Return a connection to the broker, logged in, whose waits are bounded."""
-    import amqp
-
-    address = urlsplit(settings.url.reveal())
-    tls = address.scheme == "amqps"
-    host = address.hostname or "127.0.0.1"
-    place = f"[{host}]" if ":" in host else host
-    connection = amqp.Connection(
-        host=f"{place}:{address.port or (5671 if tls else 5672)}", userid=unquote(address.username or "guest"),
-        password=unquote(address.password or "guest"), virtual_host=unquote(address.path[1:]) or "/",
-        ssl=_tls(settings, host) if tls else False, connect_timeout=_CONNECTED, read_timeout=_CONNECTED,
-        write_timeout=_CONNECTED, heartbeat=heartbeat, client_properties={"connection_name": "runbook-exporter"},
-    )  # fmt: skip
-    try:
-        connection.connect()
-    except BaseException:
-        connection.collect()
-        raise
-    return connection
-
-
-def _tls(settings: CelerySettings, host: str) -> dict[str, Any]:
-    verify = not settings.insecure_skip_verify
-    return {
-        "ca_certs": settings.ca_file or None, "certfile": settings.client_cert or None,
-        "keyfile": settings.client_key or None, "server_hostname": host,
-        "cert_reqs": ssl.CERT_REQUIRED if verify else ssl.CERT_NONE,
-    }  # fmt: skip
+_ABSENT: Final = (0.5, 10.0)  # seconds between two looks for the exchange, more each time: the broker logs each
 
 
 class AmqpEvents:
@@ -56,6 +22,8 @@ class AmqpEvents:
 
     def events(self, stop: Event) -> Iterator[list[Any] | None]:
         """Yield batches as they come, an empty one for a sign of life, None where nothing was heard for a moment."""
+        from exporter.collectors.celery.amqpline import connect
+
         connection = connect(self._settings)
         try:
             yield []
@@ -63,22 +31,16 @@ class AmqpEvents:
             if stop.is_set():
                 return
             self._consume(connection)
-            heard = connection.bytes_recv
             while not stop.is_set():
-                self._drain(connection)
-                if connection.bytes_recv == heard:
-                    yield None
-                    continue
-                heard = connection.bytes_recv
-                batch, self._batch = self._batch, []
-                yield batch
+                yield self._heard(connection)
         finally:
             connection.collect()  # without a word of goodbye, which a server that hangs would not answer
 
-    def _await_exchange(self, connection: Any, stop: Event) -> Iterator[list[Any]]:
+    def _await_exchange(self, connection: Any, stop: Event) -> Iterator[list[Any] | None]:
         """Wait until an application has made the exchange: it is not for us to make it."""
         from amqp.exceptions import NotFound
 
+        wait, most = _ABSENT
         while not stop.is_set():
             channel = connection.channel()
             try:
@@ -86,9 +48,10 @@ class AmqpEvents:
                 channel.close()
                 return
             except NotFound:
-                connection.heartbeat_tick()
-                yield []
-                stop.wait(_ABSENT)
+                until = time.monotonic() + wait
+                while not stop.is_set() and time.monotonic() < until:
+                    yield self._heard(connection)
+                wait = min(2 * wait, most)
 
     def _consume(self, connection: Any) -> None:
         channel = connection.channel()
@@ -103,6 +66,15 @@ class AmqpEvents:
         except (ValueError, TypeError, RecursionError):
             found = None
         self._batch.extend(found if isinstance(found, list) else [found])
+
+    def _heard(self, connection: Any) -> list[Any] | None:
+        """Return the events of a moment, None where not a word came."""
+        before = connection.bytes_recv
+        self._drain(connection)
+        if connection.bytes_recv == before:
+            return None
+        batch, self._batch = self._batch, []
+        return batch
 
     def _drain(self, connection: Any) -> None:
         """Take what comes within a moment, but not for ever."""

@@ -29,13 +29,15 @@ def worker_of(name: str, asked: Round) -> dict[str, Any]:
     """Return what is told of a worker; what it did not answer is None."""
     stats = asked.stats.get(name)
     pool = _mapping(_mapping(stats).get("pool"))
+    active, size, reserved = _count(asked.active.get(name)), _size(pool), _count(asked.reserved.get(name))
     return {
-        "active": _count(asked.active.get(name)), "reserved": _count(asked.reserved.get(name)),
+        "active": active, "reserved": reserved, "size": size, "processes": _processes(pool),
         "scheduled": _count(asked.scheduled.get(name)), "revoked": _count(asked.revoked.get(name)),
-        "size": _number(pool.get("max-concurrency")), "processes": _processes(pool),
+        "full": None if active is None or size is None else active >= size,
+        "waits": None if reserved is None else reserved > 0,
         "prefetch": _number(_mapping(stats).get("prefetch_count")), "uptime": _number(_mapping(stats).get("uptime")),
         "queues": sorted(_queue_names(asked.queues.get(name))) if name in asked.queues else None,
-        "mark": _mark(stats, asked.active.get(name)),
+        "mark": _mark(stats, asked.active.get(name)), "solo": _is_solo(stats),
     }  # fmt: skip
 
 
@@ -55,19 +57,39 @@ def tasks_of(active: Replies, now: float, top: int, limits: Mapping[str, float])
     return shown
 
 
-def limits_of(registered: Replies, stats: Replies) -> dict[str, float]:
-    """Return the seconds that each task may take, where it or its workers have such a limit; the strictest holds."""
+def limits_of(registered: Any, stats: Any) -> dict[str, float] | None:
+    """Return the seconds that each task of a worker may take, where it or the worker has such a limit.
+
+    The strictest holds; None where the worker did not answer.
+    """
+    if not isinstance(registered, list) or not isinstance(stats, Mapping):
+        return None
+    timeouts = _mapping(stats.get("pool")).get("timeouts") or ()
+    general = [float(seconds) for seconds in timeouts if _number(seconds)]
     found: dict[str, float] = {}
-    for worker, tasks in registered.items():
-        timeouts = _mapping(_mapping(stats.get(worker)).get("pool")).get("timeouts") or ()
-        general = [float(seconds) for seconds in timeouts if _number(seconds)]
-        for text in tasks if isinstance(tasks, list) else ():
-            name, _, options = str(text).partition(" ")
-            own = [float(seconds) for _, seconds in _LIMIT.findall(options) if float(seconds) > 0]
-            held = own or general
-            if held:
-                found[name] = min([*held, found.get(name, held[0])])
+    for text in registered:
+        name, _, options = str(text).partition(" ")
+        own = [float(seconds) for _, seconds in _LIMIT.findall(options) if float(seconds) > 0]
+        if held := own or general:
+            found[name] = min(held)
     return found
+
+
+def strictest(limits: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the limit of each task among those of all workers."""
+    found: dict[str, float] = {}
+    for own in limits:
+        for name, seconds in own.items():
+            found[name] = min(seconds, found.get(name, seconds))
+    return found
+
+
+def will_end(active: Any, limits: Mapping[str, float] | None, now: float) -> bool | None:
+    """Return whether a time limit will end one of a worker's tasks; None where tasks or limits are not known."""
+    if limits is None or not isinstance(active, list):
+        return None
+    tasks = [task for task in active if isinstance(task, Mapping) and str(task.get("name")) in limits]
+    return any(now - (_began(task.get("time_start"), now) or now) <= limits[str(task.get("name"))] for task in tasks)
 
 
 def _tasks(active: Replies) -> Iterator[Mapping[str, Any]]:
@@ -99,6 +121,17 @@ def _processes(pool: Mapping[str, Any]) -> int | None:
     """Return how many processes or threads the pool has, where it tells."""
     found = pool.get("processes")
     return len(found) if isinstance(found, list) else None
+
+
+def _size(pool: Mapping[str, Any]) -> float | None:
+    return _number(pool.get("max-concurrency"))
+
+
+def _is_solo(stats: Any) -> bool | None:
+    """Return whether a worker runs its tasks itself, so that it does nothing else meanwhile."""
+    if not isinstance(stats, Mapping):
+        return None
+    return stats.get("pid") is not None and _mapping(stats.get("pool")).get("processes") == [stats["pid"]]
 
 
 def _queue_names(queues: Any) -> Iterable[str]:

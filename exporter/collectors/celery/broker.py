@@ -2,18 +2,23 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from threading import Event
 from typing import Any, Final
 
 from exporter.collectors.celery.found import Found, Queue, Source
-from exporter.collectors.celery.queuenames import QueueNames
+from exporter.collectors.celery.presence import presence
+from exporter.collectors.celery.queuenames import Known, QueueNames
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.toil import Changes, Tell
 
 QUEUE: Final = "queue:"
 _MEMORY: Final = "queuememory:"
 _KEEP: Final = 60.0  # seconds between two times that what must outlive a restart is told
+_BARE: Final = (
+    "the database shows no sign of Celery: if the application is at work, correct the number of the database in `url`,"
+    " or `global_keyprefix`"
+)
 _FIELDS: Final = ("length", "consumers", "priorities", "since", "unacked", "unacked_since")
 
 
@@ -24,6 +29,7 @@ class Broker:
 
     def __init__(self, settings: CelerySettings, kept: Mapping[str, Any]) -> None:
         self._settings = settings
+        self._kept = kept  # what other looks tell is in it as well
         self._names = QueueNames(settings, kept)
         self._told: dict[str, Any] = {key: kept[key] for key in kept if key.startswith((QUEUE, _MEMORY))}
         self._unconsumed = {
@@ -68,6 +74,7 @@ class Broker:
         if now - self._kept_at >= _KEEP or now < self._kept_at:
             changes |= self._memory(source)
             self._kept_at = now
+        self._names.found(found.names, now)
         return {**changes, "broker": self._whole(found, names, now)}
 
     def _entry(
@@ -92,16 +99,32 @@ class Broker:
         return self._unconsumed.get(name)
 
     def _whole(self, found: Found, names: Mapping[str, Any], now: float) -> dict[str, Any]:
-        missing = [name for name in names if name in self._settings.queues and name not in found.queues]
-        if missing and not self._settings.is_redis:
-            shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
-            found.remarks.insert(0, f"not in the broker: the queue {shown}; correct `queues`, or start a worker on it")
+        found.remarks[:0] = self._remarks(found, names)
         whole = {
             "at": now, "interval": self._settings.broker_interval, "redis": self._settings.is_redis,
             "remarks": found.remarks, "troubles": found.troubles, "unacked": found.unacked,
             "unacked_since": found.unacked_since,
         }  # fmt: skip
         return {name: value for name, value in whole.items() if value not in (None, [], {})}
+
+    def _remarks(self, found: Found, names: Mapping[str, Known]) -> Iterator[str]:
+        """Yield what is odd about the names."""
+        if found.is_bare and not any(known.must for known in names.values()) and not self._hears_workers():
+            yield _BARE
+            return
+        given = {*self._settings.queues} - found.queues.keys() - found.unsure
+        missing = [name for name in names if name in given]
+        if missing:
+            shown = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+            why = (
+                "nobody consumes it, and it has no message and no binding" if self._settings.is_redis else "it is none"
+            )
+            yield f"not in the broker: the queue {shown} ({why}); correct `queues`, or start a worker on it"
+        if self._names.left_out:
+            yield f"{self._names.left_out} queues more than are looked at; name those that matter in `queues`"
+
+    def _hears_workers(self) -> bool:
+        return any(present.lives(time.time()) for present in presence(self._kept).values())
 
     def _memory(self, source: Source) -> dict[str, Any]:
         """Return what must outlive a restart, as far as it has changed."""

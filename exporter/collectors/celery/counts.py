@@ -124,6 +124,10 @@ class Counts:
         self._waits.setdefault(labels, Spread()).measure(seconds)
         self._dirty.add(("wait", labels))
 
+    def named(self, task: str) -> str:
+        """Return the name that a task has series of."""
+        return self._names.admit(task)
+
     def dirty(self) -> dict[str, Any]:
         """Return what changed, as entries by key."""
         changed: dict[str, Any] = {}

@@ -27,8 +27,7 @@ class Events:
     def run(self, stop: Event, tell: Tell) -> None:
         """Listen until `stop` is set, or the broker is lost."""
         source = (RedisEvents if self._settings.is_redis else AmqpEvents)(self._settings)
-        if self._tally.has_listened:
-            self._tally.gap()
+        self._tally.listens(time.time())
         told = 0.0
         has_heard = False
         try:

@@ -24,6 +24,9 @@ class Found:
     queues: dict[str, Queue] = field(default_factory=dict)
     unacked: int | None = None
     unacked_since: float | None = None
+    names: set[str] = field(default_factory=set)  # queues that the broker tells of besides
+    unsure: set[str] = field(default_factory=set)  # of which it is not known whether they are there, or said already
+    is_bare: bool = False  # the broker shows no sign of Celery
     remarks: list[str] = field(default_factory=list)
     troubles: dict[str, tuple[str, str]] = field(default_factory=dict)  # (reason, remedy) by what was asked
 
@@ -32,7 +35,7 @@ class Source(Protocol):
     """A broker: Redis or RabbitMQ."""
 
     def look(self, names: Mapping[str, bool], now: float) -> Found:
-        """Look at these queues; True goes for those that must be there."""
+        """Look at these queues; True goes for those that workers consume, or did: they are there, if empty as well."""
 
     def remember(self, name: str, kept: Mapping[str, Any]) -> None:
         """Go on from what was kept of a queue, or of all ("")."""

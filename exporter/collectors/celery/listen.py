@@ -9,18 +9,22 @@ from typing import Any, Final
 from exporter.backoff import Backoff
 from exporter.collector import Trouble
 from exporter.collectors.celery.look import Look, look_key, standing
+from exporter.collectors.celery.presence import ASKED
+from exporter.collectors.celery.queuenames import QUEUES
 from exporter.collectors.celery.settings import CelerySettings
-from exporter.collectors.celery.trouble import explained
+from exporter.collectors.celery.trouble import explained, is_refusal
 from exporter.secret import redact
 from exporter.toil import Changes, Tell, Toil
 
+_CONTROL: Final = "exporter.collectors.celery.control:Control"
 LOOKS: Final = (
     "exporter.collectors.celery.events:Events",
-    "exporter.collectors.celery.control:Control",
+    _CONTROL,
     "exporter.collectors.celery.broker:Broker",
 )
 _EVERY: Final = 1.0  # seconds between two notes of a look that is well
 _WELL_AFTER: Final = 30.0  # seconds; a look that held so long was well, and the next failure is a new one
+_REFUSED: Final = 60.0  # seconds until a broker is asked again that has refused us: it logs each time
 _LINGERS: Final = 3.0  # seconds for all looks to end
 
 
@@ -32,7 +36,9 @@ class Listen(Toil):
     def run(self, stop: Event, tell: Tell, ready: Callable[[], None]) -> None:
         """Run all looks until `stop` is set."""
         kept = Kept(self.kept)
-        runs = [Run(_find(place), self.settings, kept, stop, tell) for place in LOOKS]
+        runs = [Run(_find(place), self.settings, kept, stop, tell) for place in self._places()]
+        for hears in (kept.take, tell):
+            hears(self._left_out())
         for run in runs:
             run.start()
         ready()
@@ -40,6 +46,16 @@ class Listen(Toil):
         deadline = time.monotonic() + _LINGERS
         for run in runs:
             run.join(max(0.0, deadline - time.monotonic()))
+            run.leave()
+
+    def _places(self) -> list[str]:
+        return [place for place in LOOKS if self.settings.control or place != _CONTROL]
+
+    def _left_out(self) -> dict[str, Any]:
+        """Return what is told of workers that are not asked: that it is so, and nothing of what they said before."""
+        if self.settings.control:
+            return {}
+        return {look_key("control"): {**standing(True, 0.0, 0.0), "off": True}, ASKED: None, QUEUES: None}
 
 
 def _find(place: str) -> type[Look]:
@@ -78,6 +94,7 @@ class Run(Thread):
         self._make, self._settings, self._kept, self._stopping, self._tell = look, settings, kept, stop, tell
         self._backoff = Backoff(base=0.5, cap=10.0)
         self._key = look_key(getattr(look, "name", look.__name__))
+        self._has_left = False
         self._ok: bool | None = None
         self._since = self._noted = 0.0
 
@@ -86,22 +103,26 @@ class Run(Thread):
             begun = time.monotonic()
             try:
                 self._make(self._settings, self._kept).run(self._stopping, self._hear)
-                reason, fix = "it returned", ""
+                trouble = Trouble("it returned")
             except BaseException as error:  # noqa: BLE001  # whatever a library raises, it is begun again
-                reason, fix = _words(explained(error, self._settings))
+                trouble = explained(error, self._settings)
             if self._stopping.is_set():
                 return
             if time.monotonic() - begun > _WELL_AFTER:
                 self._backoff.succeeded()
-            self._note({}, False, reason, fix)
-            self._stopping.wait(self._backoff.failed())
+            self._note({}, False, redact(str(trouble)), redact(trouble.fix))
+            self._stopping.wait(_REFUSED if is_refusal(trouble) else self._backoff.failed())
 
     def _hear(self, changes: Changes) -> None:
-        """Hand over what a look tells, and that it is well."""
-        if self._stopping.is_set():
+        """Hand over what a look tells, and that it is well; at its end as well, unless that comes too late."""
+        if self._has_left:
             return
         if changes or self._ok is not True or time.time() - self._noted >= _EVERY:
             self._note(changes, True)
+
+    def leave(self) -> None:
+        """Have it tell nothing any more: what it found may be told by another by then."""
+        self._has_left = True
 
     def _note(self, changes: Changes, ok: bool, reason: str = "", fix: str = "") -> None:
         now = time.time()
@@ -111,7 +132,3 @@ class Run(Thread):
         told = {**changes, self._key: standing(ok, now, self._since, reason, fix)}
         self._kept.take(told)
         self._tell(told)
-
-
-def _words(trouble: Trouble) -> tuple[str, str]:
-    return redact(str(trouble)), redact(trouble.fix)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from threading import Event
 from typing import Any, Protocol
 
-from exporter.collector import Trouble
+from exporter.collector import NotApplicable, Trouble
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.toil import Tell
 
@@ -39,7 +39,10 @@ def fresh(entries: Mapping[str, Any], name: str, seconds: float) -> None:
     """Raise Trouble where the look of that name does not work, or told nothing for so many seconds."""
     entry = entries.get(look_key(name))
     if entry is None:
-        raise Trouble(f"the look `{name}` has not begun yet", "wait a moment; if it lasts, see the read `watch`", early=True)
+        fix = "wait a moment; if it lasts, see the read `watch`"
+        raise Trouble(f"the look `{name}` has not begun yet", fix, early=True)
+    if entry.get("off"):
+        raise NotApplicable("workers are not asked", "set `control: true` where the exporter may ask them")
     if not entry["ok"]:
         raise Trouble(entry["reason"], entry["fix"])
     if (age := time.time() - entry["at"]) > seconds:

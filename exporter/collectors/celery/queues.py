@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from exporter.collector import Members, NotApplicable, Trouble, read
-from exporter.collectors.celery.look import fresh
+from exporter.collectors.celery.look import fresh, look_key
+from exporter.collectors.celery.presence import ASKED
 from exporter.metric import Remarking, Samples, gauge
 
 _BROKER: Final = "the broker"
@@ -70,7 +71,7 @@ def queues(entries: Entries) -> Remarking:
     whole = _whole(entries)
     found = dict(_queues(entries))
     if not found and not whole.get("remarks"):
-        raise NotApplicable("no queue is known yet", "start a worker, or name the queues in `queues`")
+        raise _none_is_known(entries)
     for name, queue in found.items():
         yield LENGTH(queue["length"], queue_name=name)
         yield CONSUMERS(queue.get("consumers"), queue_name=name)
@@ -125,6 +126,18 @@ def unacknowledged_by_queue(entries: Entries) -> Samples:
     for name, queue in _queues(entries):
         yield OF_QUEUE_UNACKED(queue.get("unacked"), queue_name=name)
         yield OF_QUEUE_UNACKED_OLDEST(queue.get("unacked_since"), queue_name=name)
+
+
+def _none_is_known(entries: Entries) -> Trouble:
+    """Return why no queue is known."""
+    control, asked = entries.get(look_key("control")) or {"ok": True}, entries.get(ASKED)
+    is_asking = control["ok"] and not control.get("off")
+    if (entries.get("control:queues") or {}).get("queues") or (is_asking and asked is None):
+        fix = "wait a moment; if it lasts, see the read `watch`"
+        return Trouble("the queues that workers consume were not looked at yet", fix, early=True)
+    if not is_asking:
+        return NotApplicable("no queue is known, and workers do not answer which", "name the queues in `queues`")
+    return NotApplicable("no worker that answers consumes a queue", "start one, or name the queues in `queues`")
 
 
 def _whole(entries: Entries) -> Mapping[str, Any]:

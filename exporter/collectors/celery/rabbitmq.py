@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from exporter.collector import Trouble
-from exporter.collectors.celery.amqpevents import connect
 from exporter.collectors.celery.found import Found, Queue
 from exporter.collectors.celery.management import Figures, Management
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.celery.stock import Stock
 
 _SECONDS: Final = 10.0  # for one look
+_SHOWN: Final = 3
 _ABSENT: Final = 60.0  # seconds until a queue that is not there is asked for again: the broker logs each such question
 
 
@@ -23,6 +23,7 @@ class RabbitQueues:
         self._management = Management(settings, settings.management) if settings.management else None
         self._connection: Any = None
         self._absent: dict[str, float] = {}  # until when
+        self._refused: dict[str, str] = {}
         self._waiting: dict[str, Stock] = {}
         self._taken: dict[str, Stock] = {}
         self._unserved: dict[
@@ -51,6 +52,7 @@ class RabbitQueues:
             self._of_age(name, queue, None if figures is None else figures.get(name), now)
         self._in_all(found, figures)
         self._let_go(names)
+        self._remark(found)
         return found
 
     def close(self) -> None:
@@ -63,7 +65,10 @@ class RabbitQueues:
         if self._management is None:
             return None
         try:
-            return self._management.queues()
+            figures = self._management.queues()
+            if not self._settings.queues:
+                found.names = self._management.of_celery()
+            return figures
         except Trouble as trouble:
             found.troubles["management"] = (str(trouble), trouble.fix)
             return None
@@ -72,7 +77,9 @@ class RabbitQueues:
         return (figures is None or name in figures) and self._absent.get(name, 0.0) <= now
 
     def _ask(self, names: list[str], found: Found, now: float) -> None:
-        from amqp.exceptions import NotFound
+        from amqp.exceptions import ChannelError, NotFound
+
+        from exporter.collectors.celery.amqpline import connect
 
         began = time.monotonic()
         if self._connection is None:
@@ -84,11 +91,14 @@ class RabbitQueues:
             try:
                 # passive: it is asked for, and not made
                 _, length, consumers = channel.queue_declare(name, passive=True)
-            except NotFound:  # the channel ends with that
+            except ChannelError as error:  # the channel ends with that
                 self._absent[name] = now + _ABSENT
+                if not isinstance(error, NotFound):
+                    self._refused[name] = _words(error)
                 channel = self._connection.channel()
                 continue
             self._absent.pop(name, None)
+            self._refused.pop(name, None)
             found.queues[name] = Queue(length, consumers)
         channel.close()
 
@@ -128,6 +138,23 @@ class RabbitQueues:
             )
 
     def _let_go(self, names: Mapping[str, bool]) -> None:
-        for known in (self._waiting, self._taken, self._unserved, self._absent):
+        for known in (self._waiting, self._taken, self._unserved, self._absent, self._refused):
             for name in known.keys() - names.keys():
                 del known[name]
+
+    def _remark(self, found: Found) -> None:
+        found.unsure |= self._refused.keys()
+        shown = [f"the queue {name}, {words}" for name, words in sorted(self._refused.items())]
+        if shown:
+            more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+            found.remarks.append(f"without {'; '.join(shown[:_SHOWN])}{more}; leave it out of `queues`")
+
+
+def _words(error: Any) -> str:
+    """Return why the broker tells nothing of a queue."""
+    code = getattr(error, "code", 0)
+    return (
+        "which is of one connection alone (exclusive)"
+        if code == 405
+        else f"of which the broker refuses to tell ({code})"
+    )

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from threading import Event
 from typing import Any, Final
 
-from exporter.collector import Trouble
+from exporter.collectors.celery.brokerline import literal
+from exporter.collectors.celery.primary import primary
 from exporter.collectors.celery.settings import CelerySettings
+from exporter.collectors.redis.address import Address
 from exporter.collectors.redis.dial import dial
+from exporter.collectors.redis.reply import Refusal
+from exporter.collectors.redis.trouble import refused
 from exporter.deadline import Cancel, Deadline
 
 _CONNECTED: Final = 10.0  # seconds to connect and be let in
@@ -18,6 +22,7 @@ _QUIET: Final = 4.0  # seconds without a word after which the server is asked wh
 _GONE: Final = 10.0  # seconds without a word after which it is not
 _LOOK: Final = 0.5
 _MOST: Final = 64 << 20  # bytes of one message; events have some hundred
+_MOST_SEEN: Final = 1000  # messages by their tags
 
 
 def command(*words: str) -> bytes:
@@ -57,7 +62,7 @@ class Replies:
             return self._many(int(text), after)
         if sign not in (b"+", b"-", b":"):
             raise ConnectionError("what answers is not Redis")
-        return (Trouble(text.decode("utf-8", "replace")) if sign == b"-" else text), after
+        return (Refusal(text.decode("utf-8", "replace")) if sign == b"-" else text), after
 
     def _many(self, count: int, at: int) -> tuple[Any, int] | None:
         replies = []
@@ -75,14 +80,16 @@ class RedisEvents:
 
     def __init__(self, settings: CelerySettings) -> None:
         self._settings = settings
-        self._address = settings.redis_address()
         self._replies = Replies()
+        self._is_twofold = settings.sentinels() is not None
+        self._seen: dict[str, None] = {}
 
     def events(self, stop: Event) -> Iterator[list[Any] | None]:
         """Yield batches as they come, an empty one for a sign of life, None where nothing was heard for a moment."""
+        address = primary(self._settings)
         deadline = Deadline(_CONNECTED)
-        with dial(self._address, deadline, Cancel(), self._settings.context) as line:
-            self._subscribe(line, deadline)
+        with dial(address, deadline, Cancel(), self._settings.context) as line:
+            self._subscribe(line, address, deadline)
             yield []
             heard = asked = time.monotonic()
             while not stop.is_set():
@@ -101,47 +108,57 @@ class RedisEvents:
                 if not data:
                     raise ConnectionResetError("the connection ended")
                 heard = time.monotonic()
-                yield [found for reply in self._replies.feed(data) for found in _message(reply)]
+                yield [found for reply in self._replies.feed(data) for found in self._message(reply)]
 
-    def _subscribe(self, line: socket.socket, deadline: Deadline) -> None:
-        user, word = self._address.user, self._address.password
+    def _subscribe(self, line: socket.socket, address: Address, deadline: Deadline) -> None:
+        user, word = address.user, address.password
         words = [command("AUTH", *([user] if user else []), word)] if word else []
-        exchange = _literal(f"{self._settings.global_keyprefix}/{self._address.database}.")
-        pattern = f"{exchange}{_literal(self._settings.event_exchange)}"
+        exchanges = [literal(place + self._settings.event_exchange) for place in self._settings.fanout_places()]
         # without `fanout_patterns` an application publishes all its events to the exchange alone
-        words.append(command("PSUBSCRIBE", pattern, f"{pattern}/*"))
+        patterns = [pattern for exchange in exchanges for pattern in (exchange, f"{exchange}/*")]
+        wanted = len(words) + len(patterns)
         line.settimeout(deadline.left())
-        line.sendall(b"".join(words))
-        wanted = len(words) + 1
+        line.sendall(b"".join([*words, command("PSUBSCRIBE", *patterns)]))
         while wanted:
             line.settimeout(deadline.left())
             data = line.recv(1 << 16)
             if not data:
                 raise ConnectionResetError("the connection ended")
             for reply in self._replies.feed(data):
-                if isinstance(reply, Trouble):
-                    raise ConnectionError(str(reply))
+                if isinstance(reply, Refusal):
+                    raise _refused(reply)
                 wanted -= 1
                 if not wanted:
                     break  # what has come already is not lost: it is in the next batch, or shown by the heartbeats
 
+    def _message(self, reply: Any) -> Iterator[Any]:
+        """Yield the events in a message of the subscription; None where it cannot be read."""
+        if not (isinstance(reply, list) and len(reply) == 4 and reply[0] == b"pmessage"):
+            return
+        try:
+            message = json.loads(reply[3])
+            body, properties = message["body"], message["properties"]
+            if properties.get("body_encoding") == "base64":
+                body = b64decode(body)
+            found = json.loads(body)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            yield None
+            return
+        if self._is_new(str(properties.get("delivery_tag"))):
+            yield from found if isinstance(found, list) else [found]
 
-def _literal(text: str) -> str:
-    """Return a pattern that fits the text alone."""
-    return "".join(f"\\{char}" if char in "*?[]\\^" else char for char in text)
+    def _is_new(self, tag: str) -> bool:
+        """Tell whether a message did not come before: kombu may publish one to both channels that are listened to."""
+        if not self._is_twofold:
+            return True
+        is_new = tag not in self._seen
+        self._seen[tag] = None
+        if len(self._seen) > _MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
+        return is_new
 
 
-def _message(reply: Any) -> Iterator[Any]:
-    """Yield the events in a message of the subscription; None where it cannot be read."""
-    if not (isinstance(reply, list) and len(reply) == 4 and reply[0] == b"pmessage"):
-        return
-    try:
-        message = json.loads(reply[3])
-        body = message["body"]
-        if message["properties"].get("body_encoding") == "base64":
-            body = b64decode(body)
-        found = json.loads(body)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        yield None
-        return
-    yield from found if isinstance(found, list) else [found]
+def _refused(answer: Refusal) -> Exception:
+    """Return why the server does not let us listen; where it knows no AUTH, it says the password after that."""
+    trouble = refused(answer, "psubscribe")
+    return trouble if answer.is_unknown else ConnectionError(str(trouble))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from exporter.collector import Trouble
+from exporter.collectors.celery.bindings import Bindings
 from exporter.collectors.celery.brokerline import BrokerLine, whole
 from exporter.collectors.celery.found import Found, Queue
 from exporter.collectors.celery.settings import CelerySettings
@@ -14,7 +15,6 @@ from exporter.collectors.redis.trouble import refused
 # Applications often have all ten steps, and what lies in a list that nobody was told of must be counted all the same.
 _USUAL_STEPS: Final = range(10)
 _AT_A_TIME: Final = 2000
-_UNACKED, _UNACKED_INDEX = "unacked", "unacked_index"
 _SHOWN: Final = 3
 
 
@@ -25,6 +25,7 @@ class RedisQueues:
         self._settings = settings
         self._line = BrokerLine(settings)
         self._tails = Tails()
+        self._bindings = Bindings(settings)
         self._steps = sorted({*_USUAL_STEPS, *settings.priority_steps})
 
     def remember(self, name: str, kept: Mapping[str, Any]) -> None:
@@ -41,15 +42,35 @@ class RedisQueues:
         lengths = self._lengths(names, found)
         self._tails.look(self._line, {self._key(name, step): length for name, steps in lengths.items()
                                       for step, length in steps.items()}, now)  # fmt: skip
-        for name, must in names.items():
-            steps = lengths.get(name, {})
-            if name in lengths and (must or any(steps.values())):
+        there = self._there(names, lengths, found, now)
+        found.unsure |= names.keys() - lengths.keys()
+        for name, steps in lengths.items():
+            if name in there:
                 found.queues[name] = self._queue(name, steps, now)
         found.remarks.extend(self._problems(lengths))
         self._unacknowledged(found)
-        if not found.queues or not any(queue.length for queue in found.queues.values()):
-            self._remark_nothing(names, found)
+        if not there and not found.names and not found.unacked:
+            self._find_nothing(names, found)
         return found
+
+    def _there(
+        self, names: Mapping[str, bool], lengths: Mapping[str, Mapping[int, int]], found: Found, now: float
+    ) -> set[str]:
+        """Return which queues are there: with messages, consumed, or declared; an empty list has no key in Redis."""
+        there = {name for name, must in names.items() if must or any(lengths.get(name, {}).values())}
+        doubtful = [name for name in lengths if name not in there]
+        if self._settings.queues and not doubtful:
+            return there
+        found.names = self._bindings.look(self._line, now)
+        if self._bindings.problem:
+            found.remarks.append(self._bindings.problem)
+        declared = [name for name in doubtful if name in found.names]
+        unknown = [name for name in doubtful if name not in found.names]
+        answers = self._all([("EXISTS", self._binding(name)) for name in unknown])
+        if not self._bindings.is_known:
+            found.unsure |= {*unknown}
+        # who may not ask has to take it for there
+        return {*there, *declared, *(name for name, answer in zip(unknown, answers, strict=True) if answer != 0)}
 
     def close(self) -> None:
         self._line.close()
@@ -105,7 +126,7 @@ class RedisQueues:
 
     def _unacknowledged(self, found: Found) -> None:
         """Find how many messages workers have taken and not acknowledged, and when the first of them was taken."""
-        index = self._settings.global_keyprefix + _UNACKED_INDEX
+        index = self._settings.global_keyprefix + self._settings.unacked_index_key
         size, first = self._line.ask([("ZCARD", index), ("ZRANGE", index, "0", "0", "WITHSCORES")])
         for answer in (size, first):
             if isinstance(answer, Refusal):
@@ -116,17 +137,15 @@ class RedisQueues:
         if isinstance(first, list) and len(first) == 2:
             found.unacked_since = float(first[1])
 
-    def _remark_nothing(self, names: Iterable[str], found: Found) -> None:
-        """Say so where the database shows no sign of Celery: it may be another that the application uses."""
+    def _binding(self, exchange: str) -> str:
+        return f"{self._settings.global_keyprefix}_kombu.binding.{exchange}"
+
+    def _find_nothing(self, names: Iterable[str], found: Found) -> None:
+        """Find out whether the database shows any sign of Celery: it may be another that the application uses."""
         exchanges = {*list(names)[:_SHOWN], "celery", self._settings.event_exchange,
                      f"{self._settings.control_exchange}.pidbox"}  # fmt: skip
-        keys = [f"{self._settings.global_keyprefix}_kombu.binding.{name}" for name in sorted(exchanges)]
-        (answer,) = self._line.ask([("EXISTS", *keys)])
-        if answer == 0 and not found.unacked:
-            found.remarks.append(
-                "the database shows no sign of Celery: if the application is at work, correct the number of the "
-                "database in `url`, or `global_keyprefix`"
-            )
+        (answer,) = self._line.ask([("EXISTS", *map(self._binding, sorted(exchanges)))])
+        found.is_bare = answer == 0
 
 
 def _of_list(answer: Refusal) -> Trouble:

@@ -5,16 +5,13 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
-from exporter.collectors.redis.address import Address, parse
+from exporter.collectors.celery.address import REDIS, Sentinels, checked, redis_of, scheme_of, sentinels_of
+from exporter.collectors.redis.address import Address
 from exporter.fetchline import trusted
 from exporter.models import Problems
-from exporter.setting import FilePath, Seconds, SecretURL, setting
+from exporter.setting import FilePath, Seconds, Secret, SecretURL, setting
 
-REDIS: Final = ("redis", "rediss")
-RABBITMQ: Final = ("amqp", "amqps", "pyamqp")
-_EXPECTED: Final = "expected `redis://HOST:PORT/DATABASE` or `amqp://USER:PASSWORD@HOST:PORT/VHOST`"
 _MOST_QUEUES: Final = 1000
 _MOST_TOP: Final = 2000
 _QUEUE: Final = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
@@ -32,13 +29,21 @@ class CelerySettings:
     """The broker, the queues, and how many workers there should be."""
 
     url: SecretURL = setting(
-        help="The broker, as the application has it: `redis://...`, `rediss://...`, `amqp://...` or `amqps://...`.",
+        help="The broker, as the application has it: `redis://...`, `rediss://...`, `redis+socket://...`, "
+        "`sentinel://...;sentinel://...`, `amqp://...` or `amqps://...`.",
         example='"redis://127.0.0.1:6379/0"',
     )
     management: SecretURL | None = setting(
         None,
         help="RabbitMQ's management API; with it the age of what waits is known, and what is not acknowledged.",
         example='"http://monitor:${RABBITMQ_PASSWORD}@127.0.0.1:15672"',
+    )
+    master_name: str = setting(
+        "", help="The primary's name with sentinels, `master_name` of the transport options.", example="mymaster"
+    )
+    sentinel_user: str = setting("", help="The user that sentinels ask for, where they ask for one.")
+    sentinel_password: Secret | None = setting(
+        None, help="The password that sentinels ask for; that of Redis itself is in `url`.", example='"${SENTINEL}"'
     )
     ca_file: FilePath = setting(
         "", help="Authorities to trust for the broker, as PEM, instead of the system's.", example="/etc/ssl/our-ca.pem"
@@ -49,7 +54,9 @@ class CelerySettings:
         False, help="Whether any certificate of the broker is taken; who can answer in its place then can lie."
     )
     queues: tuple[str, ...] = setting(
-        (), help="The queues to look at; without them those that workers consume, and `celery`.", example="[celery]"
+        (),
+        help="The queues to look at; without them those that workers consume or tasks are sent to, and `celery`.",
+        example="[celery]",
     )
     workers: int = setting(1, help="How many workers there should be; 0 where that is not known.", example="2")
     beat: Mapping[str, Beat] = setting(
@@ -57,13 +64,14 @@ class CelerySettings:
         help="Periodic tasks by name, and how often beat sends each; when each was last seen is told.",
         example="{app.tasks.cleanup: {interval: 10m}}",
     )
+    control: bool = setting(True, help="Whether workers are asked what they do; `false` where the user may not.")
     control_interval: Seconds = setting(15.0, help="How often workers are asked what they do.")
     broker_interval: Seconds = setting(5.0, help="How often the queues are looked at in the broker.")
     hostnames: bool = setting(
         True, help="Whether tasks are counted by worker; `false` where workers have another name each time."
     )
     task_top: int = setting(200, help="How many task names have series of their own; the others add up in `other`.")
-    worker_top: int = setting(50, help="How many workers have counters of their own; the others add up in `other`.")
+    worker_top: int = setting(50, help="How many workers have series of their own; the others add up in `other`.")
     queue_top: int = setting(100, help="How many queues have counters of their own; the others add up in `other`.")
     event_exchange: str = setting("celeryev", help="The exchange of events, `event_exchange` of the application.")
     control_exchange: str = setting("celery", help="The exchange of remote control, `control_exchange` there.")
@@ -74,14 +82,35 @@ class CelerySettings:
     priority_separator: str = setting(
         "\x06\x16", help="What stands between a queue's name and the priority in Redis, `sep` in the same place."
     )
+    fanout_prefix: str = setting(
+        "/{db}.",
+        help="What channels of Redis begin with, `fanout_prefix` in the same place; empty where that is `False` there.",
+    )
+    unacked_index_key: str = setting(
+        "unacked_index", help="The key in Redis of what is not acknowledged, `unacked_index_key` in the same place."
+    )
 
     @property
     def is_redis(self) -> bool:
-        return urlsplit(self.url.reveal()).scheme in REDIS
+        return scheme_of(self.url.reveal()) in REDIS
 
     def redis_address(self) -> Address:
-        """Return the address for Redis; what Celery wants to read of certificates in it is left out."""
-        return parse(self.url.reveal().partition("?")[0])
+        """Return the address for Redis, where no sentinel has to be asked for it."""
+        return redis_of(self.url.reveal())
+
+    def sentinels(self) -> Sentinels | None:
+        """Return who is to be asked where Redis is, if that has to be asked."""
+        url = self.url.reveal()
+        return sentinels_of(url) if scheme_of(url) == "sentinel" else None
+
+    def fanout_places(self) -> tuple[str, ...]:
+        """Return what the channels for all begin with; with sentinels, kombu before 5.4 has others than since."""
+        sentinels = self.sentinels()
+        database = (self.redis_address() if sentinels is None else sentinels.primary).database
+        prefixes = {self.fanout_prefix.replace("{db}", str(database)): None}
+        if sentinels is not None:
+            prefixes[self.fanout_prefix] = None
+        return tuple(self.global_keyprefix + prefix for prefix in prefixes)
 
     def context(self) -> ssl.SSLContext:
         """Return what TLS trusts and shows."""
@@ -112,20 +141,30 @@ class CelerySettings:
 
     def _check_addresses(self) -> Problems:
         try:
-            address = urlsplit(self.url.reveal())
-            known = address.scheme in (*REDIS, *RABBITMQ) and (address.port or 1) > 0
-            if known and self.is_redis:
-                self.redis_address()
-        except ValueError:
-            known = False
-        if not known:
-            yield "url", f"is no address of a broker that is known here; {_EXPECTED}"
+            checked(self.url.reveal())
+        except ValueError as error:
+            yield "url", str(error)
             return
         if self.management is not None and not self.management.reveal().startswith(("http://", "https://")):
             yield "management", "is no address of a web server; expected `http://USER:PASSWORD@HOST:15672`"
         if self.management is not None and self.is_redis:
             yield "management", "is RabbitMQ's, and the broker is Redis; leave it out"
+        yield from self._check_sentinels()
+        yield from self._check_tls()
+
+    def _check_sentinels(self) -> Problems:
+        if self.sentinels() is not None and not self.master_name:
+            yield "master_name", "is missing; expected the primary's name, as the sentinels know it"
+        given = self.master_name or self.sentinel_user or self.sentinel_password
+        if self.sentinels() is None and given:
+            yield "master_name", "is for sentinels, and `url` names none; expected `sentinel://HOST:26379`"
+
+    def _check_tls(self) -> Problems:
         if bool(self.client_cert) != bool(self.client_key):
             yield "client_cert", "needs `client_key` beside it; give both or none"
-        if (self.ca_file or self.client_cert) and address.scheme not in ("rediss", "amqps"):
+        if not (self.ca_file or self.client_cert) or scheme_of(self.url.reveal()) in ("rediss", "amqps"):
+            return
+        if self.sentinels() is not None:
+            yield "url", "has sentinels, which are asked without TLS; expected `rediss://` and the primary's own name"
+        else:
             yield "url", "has no TLS, and certificates are given; expected `rediss://` or `amqps://`"

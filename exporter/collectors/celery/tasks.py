@@ -1,15 +1,19 @@
 """What events tell: tasks by outcome and time, workers, periodic tasks, and what was missed."""
 
+import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from exporter.collector import NotApplicable, Trouble, read
-from exporter.collectors.celery.counts import BUCKETS, KINDS, labels_of
-from exporter.collectors.celery.heartbeats import SILENT
+from exporter.collectors.celery.counts import BUCKETS, OTHER, Key, labels_of
+from exporter.collectors.celery.fleet import own_series
 from exporter.collectors.celery.look import fresh
+from exporter.collectors.celery.presence import TOLD, living
 from exporter.collectors.celery.tally import host_of
-from exporter.metric import Histogram, Metric, Remarking, Samples, counter, gauge, histogram
+from exporter.collectors.celery.underway import MOST_WAITING
+from exporter.metric import Histogram, Metric, Remarking, Sample, Samples, counter, gauge, histogram
 
 STALE: Final = 30.0
 """Seconds without a sign of life of the broker after which figures are no longer told."""
@@ -35,26 +39,22 @@ WAIT = histogram(
     "From when a task was sent, or may begin at the earliest, to when a worker began it; where senders tell that.",
     labels=("name", "queue_name"), source=_EVENTS,
 )  # fmt: skip
+UNDATED = counter(
+    "celery_task_wait_unknown_total",
+    "Tasks that began, of names that senders tell of, without its being known when they were sent: while nobody"
+    " listened, or before more were sent than are remembered.",
+    source=_EVENTS,
+)  # fmt: skip
 OLDEST_STARTED = gauge(
     "celery_started_task_oldest_timestamp_seconds",
     "When the oldest task of a name began that has not ended, of those whose beginning was seen.",
     labels=("name",), source=_EVENTS,
 )  # fmt: skip
-WORKER_UP = gauge(
-    "celery_worker_up",
-    "Whether a worker on the host was heard of within a minute; one that took its leave has no series, one that"
-    " vanished has 0 for an hour.",
-    labels=("hostname",), source="heartbeats of workers",
-)  # fmt: skip
-LAST_HEARTBEAT = gauge(
-    "celery_worker_last_heartbeat_timestamp_seconds", "When a worker was last heard of.",
-    labels=("hostname", "worker"), source="heartbeats of workers",
-)  # fmt: skip
-ONLINE = gauge("celery_workers_online", "Workers that were heard of within a minute.", source="heartbeats of workers")
 EXPECTED = gauge("celery_workers_expected", "Workers that there should be.", source="the configuration")
 ENABLED = gauge(
     "celery_events_enabled",
-    "Whether a worker tells of its tasks: 0 where it processed some and told of none. Counts know nothing of those.",
+    "Whether a worker tells of its tasks: 0 where it processed some and told of none. Counts know nothing of those. Of"
+    " those beyond the budget, together in `other`, whether all do.",
     labels=("hostname", "worker"), source="heartbeats and events of workers",
 )  # fmt: skip
 LOST = counter(
@@ -68,7 +68,8 @@ EVENTS = counter("celery_events_total", "Events that were read.", source=_EVENTS
 SINCE = gauge("celery_events_since_timestamp_seconds", "Since when events are counted.", source="the exporter")
 BEAT_LAST = gauge(
     "celery_beat_task_last_sent_timestamp_seconds",
-    "When a periodic task was last seen, sent or received; before the first time, since when it is looked for.",
+    "When a periodic task was last seen, sent or received; before the first time, since when it is looked for; where"
+    " nobody listened when it was due, when it may have been sent.",
     labels=("name",), source=_EVENTS,
 )  # fmt: skip
 BEAT_INTERVAL = gauge(
@@ -77,6 +78,8 @@ BEAT_INTERVAL = gauge(
 )  # fmt: skip
 
 Entries = Mapping[str, Any]
+_PLACES: Final = ("name", "queue_name", "hostname")
+_KEPT: Final = 512  # rows, of which few have more; what is kept of each is a kilobyte or two
 _COUNTED: Final[Mapping[str, Metric]] = {
     "received": RECEIVED, "started": STARTED, "succeeded": SUCCEEDED, "rejected": REJECTED, "revoked": REVOKED,
     "retried": RETRIED,
@@ -89,10 +92,10 @@ def tasks(entries: Entries) -> Samples:
     fresh(entries, "events", STALE)
     rows, sent = labels_of("row", entries), labels_of("sent", entries)
     for labels in dict.fromkeys([*rows, *sent]):
-        yield SENT(sent.get(labels, 0), **_task(labels))
-    for labels, row in rows.items():
-        for kind in KINDS:
-            yield _COUNTED[kind](row["counts"][kind], **_task(labels))
+        yield _sent(labels, sent.get(labels, 0))
+    counted = [_counted(labels, tuple([row["counts"][kind] for kind in _COUNTED])) for labels, row in rows.items()]
+    # one metric after the other, as the page has them: that is the least work
+    yield from itertools.chain.from_iterable(zip(*counted, strict=True))
 
 
 @read
@@ -100,9 +103,7 @@ def failures(entries: Entries) -> Samples:
     """How many tasks failed, by what they raised."""
     fresh(entries, "events", STALE)
     for labels, row in labels_of("row", entries).items():
-        # a first failure is an increase only where 0 was there before it; "" is what other exporters begin with
-        for exception, count in {"": 0, **row["failed"]}.items():
-            yield FAILED(count, exception=exception, **_task(labels))
+        yield from _failed(labels, tuple(row["failed"].items()))
 
 
 @read
@@ -111,35 +112,26 @@ def runtimes(entries: Entries) -> Samples:
     fresh(entries, "events", STALE)
     for labels, row in labels_of("row", entries).items():
         if row["runtime"]["count"]:
-            yield RUNTIME(_histogram(row["runtime"]), **_task(labels))
+            yield _spread(RUNTIME, labels, row["runtime"])
 
 
 @read
-def waits(entries: Entries) -> Samples:
+def waits(entries: Entries) -> Remarking:
     """How long tasks waited until a worker began them."""
     fresh(entries, "events", STALE)
     found = labels_of("wait", entries)
+    if not found and labels_of("sent", entries):
+        raise NotApplicable("no task began yet of which its sender told")
     if not found:
         raise NotApplicable("no sender told when it sent a task; `task_send_sent_event = True` has them tell")
-    for (name, queue), entry in found.items():
-        yield WAIT(_histogram(entry), name=name, queue_name=queue)
-
-
-@read
-def heartbeats(entries: Entries) -> Samples:
-    """Which workers are there, by their heartbeats."""
-    fresh(entries, "events", STALE)
-    now = time.time()
-    up: dict[str, int] = {}
-    alive = 0
-    for name, worker in _workers(entries):
-        host, is_up = host_of(name), now - worker["seen"] <= SILENT
-        up[host] = max(up.get(host, 0), int(is_up))
-        alive += is_up
-        yield LAST_HEARTBEAT(worker["seen"], hostname=host, worker=name)
-    for host, value in up.items():
-        yield WORKER_UP(value, hostname=host)
-    yield ONLINE(alive)
+    for labels, entry in found.items():
+        yield _spread(WAIT, labels, entry)
+    if _summary(entries).get("crowded"):
+        return (
+            f"more than {MOST_WAITING:,} tasks are sent and not begun; how long those waited that were sent before is"
+            " not told"
+        )
+    return ""
 
 
 @read
@@ -147,15 +139,17 @@ def events(entries: Entries) -> Remarking:
     """Whether workers tell of their tasks, and what was missed of it."""
     fresh(entries, "events", STALE)
     summary = _summary(entries)
-    silent = []
-    for name, worker in _workers(entries):
-        if worker["enabled"] is not None:
-            yield ENABLED(int(worker["enabled"]), hostname=host_of(name), worker=name)
-            silent += [] if worker["enabled"] else [name]
+    enabled = _enabled(entries)
+    own, silent = own_series(entries), [name for name, tells in enabled.items() if not tells]
+    for name in sorted(enabled.keys() & own):
+        yield ENABLED(int(enabled[name]), hostname=host_of(name), worker=name)
+    if others := enabled.keys() - own:
+        yield ENABLED(int(others.isdisjoint(silent)), hostname=OTHER, worker=OTHER)
     yield LOST(summary["lost"])
     yield GAPS(summary["gaps"])
     yield MALFORMED(summary["malformed"])
     yield EVENTS(summary["events"])
+    yield UNDATED(summary.get("undated"))
     yield SINCE(summary["since"])
     if silent:
         how = "start it with -E, or set worker_send_task_events = True"
@@ -182,21 +176,49 @@ def periodic(entries: Entries) -> Samples:
         yield BEAT_LAST(last, name=name)
 
 
-def _workers(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    _summary(entries)
-    yield from entries["tasks:workers"].items()
+def _enabled(entries: Entries) -> dict[str, bool]:
+    """Return whether a worker tells of its tasks, of those that live where that is known."""
+    there = living(entries, time.time())
+    found = {name: worker["enabled"] for name, worker in entries[TOLD].items() if name in there}
+    return {name: enabled for name, enabled in found.items() if enabled is not None}
 
 
 def _summary(entries: Entries) -> Mapping[str, Any]:
     found: Mapping[str, Any] | None = entries.get("tasks:summary")
     if found is None:
-        raise Trouble("no event was looked for yet", "wait a moment; if it lasts, see the read `watch`")
+        raise Trouble("no event was looked for yet", "wait a moment; if it lasts, see the read `watch`", early=True)
     return found
 
 
-def _task(labels: tuple[str, ...]) -> dict[str, str]:
-    return dict(zip(("name", "queue_name", "hostname"), labels, strict=True))
+def _task(labels: Key) -> dict[str, str]:
+    return dict(zip(_PLACES, labels, strict=False))  # waiting has no host
 
 
-def _histogram(entry: Mapping[str, Any]) -> Histogram:
-    return Histogram(tuple(zip(BUCKETS, entry["buckets"], strict=True)), entry["count"], entry["sum"])
+# Most tasks did not run since the last scrape: samples are made anew where a count is another.
+
+
+@lru_cache(_KEPT)
+def _sent(labels: Key, count: int) -> Sample | None:
+    return SENT(count, **_task(labels))
+
+
+@lru_cache(_KEPT)
+def _counted(labels: Key, counts: tuple[int, ...]) -> tuple[Sample | None, ...]:
+    task = _task(labels)
+    return tuple([metric(count, **task) for metric, count in zip(_COUNTED.values(), counts, strict=True)])
+
+
+@lru_cache(_KEPT)
+def _failed(labels: Key, counts: tuple[tuple[str, int], ...]) -> tuple[Sample | None, ...]:
+    task = _task(labels)
+    # a first failure is an increase only where 0 was there before it; "" is what other exporters begin with
+    return tuple([FAILED(count, exception=exception, **task) for exception, count in {"": 0, **dict(counts)}.items()])
+
+
+def _spread(metric: Metric, labels: Key, entry: Mapping[str, Any]) -> Sample | None:
+    return _made(metric, labels, tuple(entry["buckets"]), entry["count"], entry["sum"])
+
+
+@lru_cache(_KEPT)
+def _made(metric: Metric, labels: Key, counts: tuple[int, ...], count: int, total: float) -> Sample | None:
+    return metric(Histogram(tuple(zip(BUCKETS, counts, strict=True)), count, total), **_task(labels))

@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from exporter.collector import Trouble, read
 from exporter.collectors.celery.answers import OTHER
-from exporter.collectors.celery.control import WORKERS
+from exporter.collectors.celery.control import LATENESS, WORKERS
 from exporter.collectors.celery.look import fresh
+from exporter.collectors.celery.standstill import standing_since
 from exporter.collectors.celery.tally import host_of
 from exporter.metric import Remarking, Sample, Samples, gauge
 
-_LATENESS: Final = 30.0  # seconds beyond three intervals after which answers are no longer told
 _SOURCE: Final = "remote control of workers"
 _HOST: Final = ("hostname",)
 _WORKER: Final = ("hostname", "worker")
@@ -85,12 +85,19 @@ QUEUE_PROCESSES = gauge(
     "celery_active_process_count", f"Processes, or else threads, of the workers that consume a queue.{_BACKGROUND}",
     labels=_QUEUE, source=_SOURCE,
 )  # fmt: skip
+STANDSTILL = gauge(
+    "celery_queue_standstill_since_timestamp_seconds",
+    "Since when, as far as was seen, every place of the workers that consume a queue is taken and none of them begins"
+    " or ends a task, while messages wait in the queue or in them; none where a time limit will end one, or where that"
+    f" is not known.{_BACKGROUND}",
+    labels=_QUEUE, source=f"{_SOURCE}, and the broker",
+)  # fmt: skip
 
 Entries = Mapping[str, Any]
 Worker = Mapping[str, Any]
 _COUNTS: Final = (("active", ACTIVE), ("reserved", RESERVED), ("scheduled", SCHEDULED), ("revoked", REVOKED))
 _OF_EACH: Final = (
-    ("size", SIZE), ("processes", PROCESSES), ("prefetch", PREFETCH), ("uptime", UPTIME), ("stuck", STUCK),
+    ("size", SIZE), ("processes", PROCESSES), ("prefetch", PREFETCH), ("uptime", UPTIME),
 )  # fmt: skip
 
 
@@ -102,6 +109,8 @@ def workers(entries: Entries) -> Remarking:
     hosts: dict[str, list[Worker]] = {}
     for name, worker in _own(entries, found["workers"]):
         hosts.setdefault(host_of(name) if name else OTHER, []).append(worker)
+        if name:
+            yield STUCK(worker.get("stuck"), hostname=host_of(name), worker=name)
         if name and worker["answers"]:
             yield from _of_each(name, worker)
     for host, those in hosts.items():
@@ -133,13 +142,15 @@ def consumers(entries: Entries) -> Samples:
         yield QUEUE_WORKERS(len(those) or (None if some_unknown else 0), queue_name=queue)
         if all(worker["answers"] for worker in those) and not some_unknown:
             yield QUEUE_PROCESSES(_sum(worker["processes"] or worker["size"] for worker in those), queue_name=queue)
+        waiting = bool((entries.get(f"queue:{queue}") or {}).get("length"))
+        yield STANDSTILL(None if some_unknown else standing_since(those, waiting), queue_name=queue)
 
 
 def _answers(entries: Entries) -> Mapping[str, Any]:
     found: Mapping[str, Any] | None = entries.get(WORKERS)
-    fresh(entries, "control", 3 * (found or {}).get("settings", {}).get("interval", 0.0) + _LATENESS)
+    fresh(entries, "control", 3 * (found or {}).get("settings", {}).get("interval", 0.0) + LATENESS)
     if found is None:
-        raise Trouble("workers were not asked yet", "wait a moment; if it lasts, see the read `watch`")
+        raise Trouble("workers were not asked yet", "wait a moment; if it lasts, see the read `watch`", early=True)
     return found
 
 
