@@ -49,6 +49,7 @@ FIGURES: Final = {
         Figure(CACHE_MISSES, _ANY),
         Figure(jobmetrics.LENGTH, _ANY),
         Figure(jobmetrics.OLDEST, _TIME),
+        Figure(jobmetrics.WORKERS, _ANY),
         Figure(jobmetrics.RUNS, _ANY),
         Figure(jobmetrics.RUNNING, _ANY),
         Figure(jobmetrics.OLDEST_START, _TIME),

@@ -28,7 +28,7 @@ SECTIONS: Final = {"web": WebSettings, "log": LogSettings, "storage": StorageSet
 _IN_ENVIRONMENT: Final = (
     ("DATABASE_URL", re.compile(r"postgres(ql)?(\+\w+)?://"), "postgres"),
     ("REDIS_URL", re.compile(r"(rediss?|unix)://"), "redis"),
-    ("CELERY_BROKER_URL", re.compile(r"(rediss?|amqps?|pyamqp)://"), "celery"),
+    ("CELERY_BROKER_URL", re.compile(r"(rediss?|redis\+socket|amqps?|pyamqp)://"), "celery"),
 )
 _TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _TAKEN_NAMES = ("host", "exporter")

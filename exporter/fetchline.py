@@ -1,18 +1,16 @@
-"""The line of one HTTP request: no wait on it outlasts its deadline, so a server that trickles gains nothing."""
+"""HTTP over an open line: no wait on it outlasts its deadline, so a server that trickles gains nothing."""
 
 import http.client
 import io
 import os
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import lru_cache, partial
+import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.collector import Trouble
-from exporter.deadline import Cancel, Deadline
-from exporter.lookup import looked_up
+from exporter.deadline import Deadline
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -25,57 +23,29 @@ _BAD_FILES: Final = "expected PEM files that the exporter's user may read, the k
 
 
 class Connection(http.client.HTTPConnection):
-    """A connection to a server, opened by opened(), every wait on which ends with the deadline."""
+    """http.client's side of a line that somebody else has opened, and closes."""
 
-    def __init__(self, host: str, port: int, deadline: Deadline, context: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, line: socket.socket, deadline: Deadline, *, secure: bool) -> None:
         super().__init__(host, port)
-        self.default_port = 443 if context else 80  # decides whether the header Host names the port
-        self._deadline = deadline
-        self._context = context
+        self.default_port = 443 if secure else 80  # decides whether the header Host names the port
+        self.sock: Any = Line(line, deadline)
 
-    @contextmanager
-    def opened(self, cancel: Cancel) -> Iterator[None]:
-        """Be connected to the first address that answers while the block runs, or until cancelled."""
-        addresses = self._addresses()
-        for number, (family, kind, protocol, _, address) in enumerate(addresses, 1):
-            with socket.socket(family, kind, protocol) as line, cancel.cutting(line):
-                try:
-                    # one that swallows everything must leave time for those after it
-                    line.settimeout(self._deadline.left() / (len(addresses) - number + 1))
-                    line.connect(address)
-                except OSError:
-                    if number == len(addresses) or cancel.cancelled:
-                        raise
-                else:
-                    with self._speaking(line):
-                        yield
-                    return
-
-    def _addresses(self) -> list[Any]:
-        look_up = partial(socket.getaddrinfo, self.host, self.port, type=socket.SOCK_STREAM)
-        with suppress(socket.gaierror):
-            return look_up(flags=socket.AI_NUMERICHOST)
-        return looked_up((self.host, self.port), look_up, self._deadline.left())  # it keeps to no deadline of ours
-
-    @contextmanager
-    def _speaking(self, line: socket.socket) -> Iterator[None]:
-        """Use the socket, and TLS on it where that is asked for."""
-        line.settimeout(self._deadline.left())
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._context.wrap_socket(line, server_hostname=self.host) if self._context else line as spoken:
-            self.sock: Any = _Line(spoken, self._deadline)
-            yield
+    @property
+    def first_byte(self) -> float | None:
+        """When the first byte of an answer came, by the monotonic clock."""
+        return self.sock.first_byte if self.sock else None
 
     def connect(self) -> None:
         raise http.client.NotConnected  # a line that broke is not mended behind one's back
 
 
-class _Line(io.RawIOBase):
+class Line(io.RawIOBase):
     """What http.client needs of a socket."""
 
     def __init__(self, line: socket.socket, deadline: Deadline) -> None:
         self._line = line
         self._deadline = deadline
+        self.first_byte: float | None = None
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002  # it is always read
         return io.BufferedReader(self)
@@ -85,7 +55,10 @@ class _Line(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
         self._line.settimeout(self._deadline.left())
-        return self._line.recv_into(buffer)
+        got = self._line.recv_into(buffer)
+        if self.first_byte is None:
+            self.first_byte = time.monotonic()
+        return got
 
     def sendall(self, data: "ReadableBuffer") -> None:
         rest = memoryview(data)

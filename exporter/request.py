@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from exporter.fetch import Cancel, Reply, basic, fetch
+from exporter.fetch import Cancel, Reply, fetch
+from exporter.httprequest import basic
 from exporter.models import Problems
 from exporter.setting import Bytes, FilePath, Secret, SecretURL, setting
 
@@ -66,7 +67,7 @@ class RequestSettings:
             url.rstrip("/") + path if path else url,
             timeout=timeout,
             most=self.max_bytes,
-            headers={"Accept": accept, **kind, **self._credentials(), **given},
+            headers={"Accept": accept, **kind, **self.credentials(), **given},
             method="GET" if body is None else "POST",
             body=body,
             verify=False if self.insecure_skip_verify else self.ca_file or True,
@@ -74,7 +75,8 @@ class RequestSettings:
             cancel=cancel,
         )
 
-    def _credentials(self) -> dict[str, str]:
+    def credentials(self) -> dict[str, str]:
+        """Return the header that says who asks; none where the address itself does, or nothing."""
         if self.bearer_token is not None:
             return {"Authorization": f"Bearer {self.bearer_token.reveal()}"}
         if self.password is not None:
@@ -94,10 +96,8 @@ def _check_url(url: str) -> Problems:
 
 def _check_headers(request: RequestSettings) -> Problems:
     for name, secret in request.headers.items():
-        if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
-            yield f"headers.{name}", "is no header that can be given; expected a name such as X-API-Key"
-        elif not _sendable(secret):
-            yield f"headers.{name}", "holds a character that a header cannot; expected printable ASCII"
+        if problem := header_problem(name, secret.reveal()):
+            yield f"headers.{name}", problem
     ways = [request.bearer_token is not None, request.password is not None]
     ways += [any(name.lower() == "authorization" for name in request.headers), _has_user(request.url)]
     if sum(ways) > 1:
@@ -105,12 +105,19 @@ def _check_headers(request: RequestSettings) -> Problems:
         yield place, "is not the only way to say who asks; expected one of bearer_token, password, a header, the url"
     if bool(request.username) != (request.password is not None):
         yield "username" if request.username else "password", "stands alone; expected username and password"
-    if request.bearer_token is not None and not _sendable(request.bearer_token):
+    if request.bearer_token is not None and not _sendable(request.bearer_token.reveal()):
         yield "bearer_token", "holds a character that a header cannot; expected printable ASCII"
 
 
-def _sendable(secret: Secret) -> bool:
-    return secret.reveal().isascii() and secret.reveal().isprintable()
+def header_problem(name: str, text: str) -> str:
+    """Return why a header cannot be given; nothing where it can."""
+    if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
+        return "is no header that can be given; expected a name such as X-API-Key"
+    return "" if _sendable(text) else "holds a character that a header cannot; expected printable ASCII"
+
+
+def _sendable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _has_user(url: SecretURL | None) -> bool:

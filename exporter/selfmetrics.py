@@ -27,6 +27,12 @@ TARGET_UP = gauge(
     labels=("collector",),
     source="the exporter",
 )
+TARGET_CRITICAL = gauge(
+    "runbook_target_critical",
+    "1 where the configuration calls the target critical, 0 where it does not matter that much.",
+    labels=("collector",),
+    source="the configuration",
+)
 READ_SUCCESS = gauge(
     "runbook_exporter_read_success",
     "1 where the read worked in its last round, 0 where it failed; no sample where it does not apply.",
@@ -143,6 +149,7 @@ def about(
     kind = snapshot.collector
     yield TARGET_UP(snapshot.up, collector=kind)
     if snapshot.up is not None:
+        yield TARGET_CRITICAL(settings.critical, collector=kind)
         failing = any(outcome.status == "failed" for outcome in snapshot.outcomes)
         yield from collector.standing(snapshot.up, failing or not snapshot.up)
     for outcome in snapshot.outcomes:
