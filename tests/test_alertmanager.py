@@ -151,6 +151,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
         yield started
 
 
+OF_TARGETS = (
+    "PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|Celery|Job|Cache|Endpoint|Port|Login|Security|Certificate|Frontend|API|"
+    "WebSocket|Health|Page|CollectorFailing|severity|Incident|stuck"
+)
+OWN = {"queue", "queue_name", "class", "location", "serial_number", "subject_CN", "issuer_CN"}
+"""What tells members of one target apart, on the alerts of each pair."""
+ONE = {"serial_number": "1", "subject_CN": "shop", "issuer_CN": "CA"}
+TWO = ONE | {"serial_number": "2"}
+OF_PROBES = ("PortClosed", "LoginFailing", "SecurityCheckFailed", "CertificateNotVerified")
+
 CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
     # what fires and is heard, and what is quiet beside it
     ("a server that is down explains its symptoms",
@@ -171,6 +181,32 @@ CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
       named("DuckDBDown") | CRM, named("DatabaseIntegrityFailed") | CRM], []),
     ("growth beyond what is usual is growth beyond the target",
      [named("DuckDBGrowthHigh") | SHOP], [named("DuckDBGrowthOverTarget") | SHOP]),
+    ("an endpoint that is down is not slow or unstable as well",
+     [named("EndpointDown") | SHOP, named("APIResponseOverMaximum") | CRM],
+     [*(named(other) | SHOP for other in ("WebSocketUnstable", "APIResponseOverMaximum", "HealthDegraded",
+                                          "HealthReportStale", "PageOverBudget")), FAILING | SHOP]),
+    ("it explains no certificate and no other target",
+     [named("EndpointDown") | SHOP, named("CertificateExpiresNow") | SHOP, named("PortClosed") | CRM], []),
+    *((f"what {alert} tells is not told again", [named(alert) | SHOP], [FAILING | SHOP]) for alert in OF_PROBES),
+    ("more than is allowed is more than is aimed at",
+     [named("APIResponseOverMaximum") | SHOP], [named("APIResponseOverTarget") | SHOP]),
+    ("of a certificate that a server shows the nearest end is told",
+     [named("CertificateExpired") | SHOP, named("CertificateExpiresNow") | CRM],
+     [named("CertificateExpiresNow") | SHOP, named("CertificateExpiresSoon") | SHOP,
+      named("CertificateExpiresSoon") | CRM]),
+    ("certificates on disk are told of each for itself",
+     [named("CertificateExpired") | SHOP | ONE, named("CertificateExpiresNow") | SHOP | TWO],
+     [named("CertificateExpiresNow") | SHOP | ONE, named("CertificateExpiresSoon") | SHOP | TWO]),
+    ("a page that is broken explains its errors",
+     [named("FrontendBroken") | SHOP | {"element": "#root"}], [named("FrontendErrors") | SHOP | {"kind": "exception"}]),
+    ("a queue that nobody listens to waits",
+     [named("JobQueueWithoutWorkers") | SHOP | {"queue": "mail"}, named("JobQueueBacklog") | SHOP | {"queue": "other"}],
+     [named("JobQueueBacklog") | SHOP | {"queue": "mail"}]),
+    ("a queue that no worker of Celery consumes waits",
+     [named("CeleryWorkersDown") | SHOP | {"queue_name": "mail"},
+      named("CeleryTaskStuck") | SHOP | {"queue_name": "other", "stuck": "waiting"}],
+     [named("CeleryTaskStuck") | SHOP | {"queue_name": "mail", "stuck": "waiting"},
+      named("CeleryWorkersMissing") | SHOP]),
     ("what cannot be scraped says nothing",
      [AWAY | HERE], [CONNECTIONS | SHOP, CPU | HERE, DOWN | SHOP]),
     ("other machines still do", [AWAY | HERE, CPU | THERE], []),
@@ -227,10 +263,7 @@ def test_one_exporter_that_is_away_is_one_notification(server: Alertmanager) -> 
 def test_every_label_in_equal_is_on_both_sides() -> None:
     """Alerts that name what they are about keep these labels; what is the same alert has the same ones."""
     for rule in CONFIG["inhibit_rules"]:
-        assert {"job", "instance"} <= set(rule["equal"]) <= {"alertname", "job", "instance", "target"}
+        assert {"job", "instance"} <= set(rule["equal"]) <= {"alertname", "job", "instance", "target", *OWN}
         names = [matcher for side in ("source_matchers", "target_matchers") for matcher in rule[side]]
-        of_targets = all(
-            re.search("PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|Celery|severity|Incident", name)
-            for name in names
-        )
+        of_targets = all(re.search(OF_TARGETS, name) for name in names)
         assert ("target" in rule["equal"]) == of_targets

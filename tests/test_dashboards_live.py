@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.alerting import Way, whole_way
 from tests.graphics import Driver
 from tests.incidents import Server, alertmanager
 from tests.livecelery import celery_at_work
+from tests.livedashboards import FROM_OUTSIDE, unanswered
 from tests.livejobs import jobs_at_work
 from tests.livestores import at_work, stores
 from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
@@ -202,19 +203,9 @@ def _own_name() -> str:
         return file.read().strip()
 
 
-@pytest.mark.parametrize("area", dashboards.AREAS)
+@pytest.mark.parametrize("area", [area for area in dashboards.AREAS if area not in FROM_OUTSIDE])
 def test_every_query_gives_data_or_is_known_to_be_empty(way: Way, area: str) -> None:
-    asked = [(panel, expr) for dashboard, panel, expr in dashboards.queries(rate_interval="2m") if dashboard == area]
-    assert len(asked) > 10
-    waiting = [one for one in asked if not any(part in one[1] for part in EMPTY)]
-
-    def all_answered() -> bool:
-        waiting[:] = [one for one in waiting if not way.prometheus.query(one[1])]
-        return not waiting
-
-    with suppress(AssertionError):  # what is still waited for is told below
-        until(all_answered, 20)
-    assert waiting == []
+    assert unanswered(way, area, EMPTY, 20) == []
 
 
 @pytest.mark.parametrize("part", EMPTY)

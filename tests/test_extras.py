@@ -10,9 +10,11 @@ from tests.process import command
 
 IMPORTS = {
     "cache": ["selectolax.lexbor", "jsonschema", "referencing", "jmespath"],
-    "celery": ["celery", "kombu.transport.redis", "kombu.transport.pyamqp", "amqp", "redis"],
+    "celery": ["exporter.collectors.celery.redismailbox", "exporter.collectors.celery.amqpmailbox", "amqp", "redis"],
     "duckdb": ["duckdb"], "json": ["jmespath"], "log": ["re2"], "mongodb": ["pymongo"], "pgbouncer": ["psycopg"],
-    "postgres": ["psycopg"], "redis": ["redis"], "web": ["bcrypt"],
+    "postgres": ["psycopg"], "redis": ["redis"], "tls": ["cryptography.x509"], "web": ["bcrypt"],
+    # what else is in dnspython asks the metadata for what there is
+    "probe": ["cryptography.x509", "dns.rdatatype", "re2", "jmespath", "websockets.client"],
 }  # fmt: skip
 _REFUSING = """
 import sys

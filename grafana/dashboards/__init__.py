@@ -6,6 +6,7 @@ from grafana.dashboards import (
     alertmanager,
     app,
     cache,
+    certificate,
     command,
     duckdb,
     exporter,
@@ -15,9 +16,11 @@ from grafana.dashboards import (
     jobs,
     log,
     mongodb,
+    page,
     path,
     pgbouncer,
     postgres,
+    probe,
     process,
     redis,
     sqlite,
@@ -26,6 +29,7 @@ from grafana.declare import Dashboard
 
 ALL: Final[tuple[Dashboard, ...]] = (
     host.DASHBOARD, process.DASHBOARD, http.DASHBOARD, postgres.DASHBOARD, pgbouncer.DASHBOARD, redis.DASHBOARD,
+    probe.DASHBOARD, page.DASHBOARD, certificate.DASHBOARD,
     duckdb.DASHBOARD,
     sqlite.DASHBOARD, mongodb.DASHBOARD,
     jobs.DASHBOARD,

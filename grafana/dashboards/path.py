@@ -91,9 +91,9 @@ WATCHED: Final[list[Panel]] = [
         "LogRotationOverdue", ("runbook:path_rotation_overdue:seconds", "overdue"),
         ("runbook:path_dated_surplus:files", "files too many"), unit="short", empty="no log is rotated by time",
     ),
-    signal(
-        "Size against its budget", "What each build made, as a share of its budget.", "BundleOverBudget",
-        legend=PATH, within=_IN, empty="no path has a budget",
+    lines(
+        "Size against its budget", "What each build made, as a share of its budget; its alert is with those of pages.",
+        (f"runbook:path_budget:ratio{_OF}", PATH), unit="percentunit", empty="no path has a budget",
     ),
     signal(
         "What copies lack", "For how long the copy of each path has lacked a file.", "MirrorLag", legend=PATH,
