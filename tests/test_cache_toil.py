@@ -23,6 +23,7 @@ from tests.support import until
 IT = of("it")
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_entries(tmp_path: Path) -> None:
     for folder in range(100):
         place = tmp_path / f"{folder:02}"
@@ -105,6 +106,7 @@ def test_facts_stay_over_a_restart(tmp_path: Path) -> None:
         assert target.page()[IT("walked_timestamp_seconds")] == before[IT("walked_timestamp_seconds")]
 
 
+@pytest.mark.long
 def test_a_walk_during_which_the_helper_is_killed_is_made_anew(tmp_path: Path) -> None:
     for number in range(3000):
         put(tmp_path / "cache" / f"{number % 30}" / f"{number}", "x")

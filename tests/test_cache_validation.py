@@ -235,6 +235,7 @@ def test_half_of_a_file_is_not_judged_until_it_rests(tmp_path: Path) -> None:
     assert judged(checked(tmp_path, schema="{}"), "schema") == {"ok": 1, "changing": 1, "failed": 1}
 
 
+@pytest.mark.long
 def test_files_that_are_replaced_all_the_time_never_fail(tmp_path: Path) -> None:
     stop = threading.Event()
 

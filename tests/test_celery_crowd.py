@@ -17,6 +17,8 @@ from tests.redisserver import server
 from tests.support import until
 from tests.test_celery_collector import listens, total, value
 
+pytestmark = pytest.mark.long
+
 MANY = 50
 TASKS = 4
 COUNT = 'celery_active_worker_count{queue_name="celery"}'

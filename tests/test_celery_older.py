@@ -12,6 +12,8 @@ from tests.redisserver import Redis, server
 from tests.support import until
 from tests.test_celery_collector import listens, total, value
 
+pytestmark = pytest.mark.long
+
 TASKS = 150
 
 

@@ -14,6 +14,8 @@ from tests.onetarget import One, one
 from tests.redisserver import Redis, server
 from tests.support import until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Redis]:

@@ -20,6 +20,8 @@ from tests.onetarget import One, one
 from tests.redisserver import Redis, server
 from tests.support import until
 
+pytestmark = pytest.mark.long
+
 UP = 'celery_worker_up{hostname="tests"}'
 COUNT = 'celery_active_worker_count{queue_name="celery"}'
 SIZE = 'celery_worker_pool_size{hostname="tests",worker="one@tests"}'

@@ -11,6 +11,8 @@ from tests.onetarget import one
 from tests.rabbitmq import PASSWORD, RabbitMQ, emptied, node
 from tests.support import until
 
+pytestmark = pytest.mark.long
+
 LENGTH = 'celery_queue_length{queue_name="%s"}'
 CONSUMERS = 'celery_active_consumer_count{queue_name="%s"}'
 

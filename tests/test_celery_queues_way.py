@@ -65,6 +65,7 @@ def test_what_waits_is_on_the_page_and_its_age_outlives_a_restart(redis: Redis, 
                    for path in tmp_path.rglob("*") if path.is_file())  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_dies_and_is_emptied(redis: Redis) -> None:
     send(redis, 2)
     with one("celery", lines(redis, "queues: [celery]")) as target:

@@ -16,6 +16,8 @@ from tests.process import free_port
 from tests.redisserver import PASSWORD, Redis, replica_of, sentinel_of, server
 from tests.support import until
 
+pytestmark = pytest.mark.long
+
 LOOKS = {"events", "workers", "queues"}
 
 OPTIONS = json.dumps({"master_name": "mymaster"})

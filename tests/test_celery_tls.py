@@ -15,6 +15,8 @@ from tests.rabbitmq import RabbitMQ
 from tests.redisserver import PASSWORD, Redis, server
 from tests.support import until
 
+pytestmark = pytest.mark.long
+
 ALL = {"heartbeats", "workers", "queues"}
 """A read of each look."""
 

@@ -45,6 +45,7 @@ EMPTY: dict[str, str] = {
     "runbook:duckdb_replaced_file_processes": "not told where some processes may not be looked at, as process 1 there",
     "runbook:job_queue_growth": "there only where no run ends, and there some do",
     "runbook:celery_failed_6h": "there only where few tasks end; there many do",
+    "runbook:celery_standstill": "there only where all places are taken and nothing begins",
     "runbook:celery_worker_stuck": "there only where a whole pool hangs; the tests of workers have that",
     'timestamp_seconds{job=~".+", instance=~".+", target=~".+"} * 1000 and': "no read that once worked fails there",
 }

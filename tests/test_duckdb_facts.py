@@ -302,6 +302,7 @@ def test_nothing_is_left_of_many_rounds(database: Path, scratch: Path) -> None:
         leaves_nothing(target, 150)
 
 
+@pytest.mark.long
 def test_nothing_is_left_of_many_looks(database: Path, scratch: Path) -> None:
     look = look_at(database, scratch)
     for _ in range(3):

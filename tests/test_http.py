@@ -294,7 +294,7 @@ def test_addresses_of_one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
         ("url: http://x\nexpect: {json: [{path: a}]}", "expected exactly one of equals and one_of"),
         ("url: http://x\nexpect: {json: [{path: 'a[', equals: b}]}", "is no JMESPath"),
         ("url: http://x\nmethod: POST\nbody: '{{nobody}}'", "body: asks for {{nobody}}, which nobody gives"),
-        ("url: http://x\nvalues: {a-b: secret}", "values.a-b: is no name"),
+        ("url: http://x\nvalues: {a-b: orchid-of-values}", "values.a-b: is no name"),
         ("url: http://x\nsteps: [{name: a}, {name: a}]", "steps: have a name twice"),
         ("url: http://x\nsteps: [{name: a}]\nmethod: POST", "method: stands in each of `steps`"),
         ("url: http://x\nsteps: [{name: a, url: '/{{b}}', carry: {b: {json: c}}}]", "asks for {{b}}"),
@@ -315,6 +315,7 @@ def test_settings_that_contradict_themselves(settings: str, problem: str) -> Non
 # ---- many rounds
 
 
+@pytest.mark.long
 def test_many_rounds_leave_nothing() -> None:
     with answering(GOOD) as served, one("http", f"url: {served.url}\nexpect: {{body: [Welcome]}}") as target:
         leaves_nothing(target)

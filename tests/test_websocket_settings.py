@@ -50,7 +50,7 @@ def problems(settings: str) -> str:
         ("url: ws://a/b\nsocketio: {}", "url: has a path; expected it in `socketio.path`"),
         ("url: ws://a\nheaders: {Sec-WebSocket-Key: x}", "headers.Sec-WebSocket-Key: is the handshake's own"),
         ("url: ws://a\nheaders: {Origin: x}", "headers.Origin: is the handshake's own"),
-        ("url: ws://u:word@a\nbearer_token: token-of-sockets", "is not the only way to say who asks"),
+        ("url: ws://u:orchid-of-sockets@a\nbearer_token: token-of-sockets", "is not the only way to say who asks"),
         ("url: ws://a\norigin: 'a b'", "origin: is none"),
         ("url: ws://a\nsubprotocols: ['a b']", "subprotocols: has a name twice, or one that is none"),
         ("url: ws://a\nsubprotocols: [a, a]", "subprotocols: has a name twice"),
