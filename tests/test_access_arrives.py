@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from exporter.collectors.log.access import Access, samples
 from exporter.collectors.log.routes import AccessSettings
 from exporter.exposition import render
@@ -88,6 +90,7 @@ def _is_count(name: str) -> bool:
     return name.startswith("http_requests_total{")
 
 
+@pytest.mark.long
 def test_gateway_timeouts_and_errors_call_somebody(tmp_path: Path) -> None:
     with nginx(tmp_path) as server, whole_way(tmp_path, CONFIG.format(folder=tmp_path)) as way:
         until(lambda: way.prometheus.query(f"changes(scrape_duration_seconds[1m]) > 0 and on () {CATCH_ALL}"), 30)

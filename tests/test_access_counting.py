@@ -113,6 +113,7 @@ def test_however_many_paths_and_methods_the_series_are_bounded() -> None:
     ],
     ids=["many", "long", "times"],
 )
+@pytest.mark.long
 def test_what_is_remembered_of_requests_is_bounded(count: int, lines: Callable[[int], bytes]) -> None:
     it = access()
     tracemalloc.start()

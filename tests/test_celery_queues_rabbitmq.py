@@ -211,6 +211,7 @@ def test_three_hundred_looks_change_nothing(rabbit: RabbitMQ) -> None:
     assert [(message["payload"], message["redelivered"]) for message in taken] == [("what is in it", False)] * 5
 
 
+@pytest.mark.long
 def test_a_thousand_queues(rabbit: RabbitMQ) -> None:
     names = [f"queue-{number}" for number in range(1000)]
     rabbit.api("PUT", "vhosts/many", {})

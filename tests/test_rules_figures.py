@@ -12,6 +12,7 @@ import yaml
 from tests import rules_shape as shape
 from tests.rules import FILES, FOLDER, Rule, promtool_tests, shipped
 
+SLOW = dict.fromkeys(("alertmanager", "celery", "log", "postgres"), pytest.mark.long)
 SIGNAL = re.compile(r"runbook:[a-z0-9_]+:[a-z_]+")
 
 
@@ -66,7 +67,7 @@ def changed_files(area: str, folder: Path, *, looser: bool) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("looser", [True, False], ids=["too early", "too late"])
-@pytest.mark.parametrize("area", [file.stem for file in FILES])
+@pytest.mark.parametrize("area", [pytest.param(file.stem, marks=SLOW.get(file.stem, ())) for file in FILES])
 def test_a_changed_figure_is_seen_by_the_tests_of_its_alert(area: str, looser: bool, tmp_path: Path) -> None:
     files = list(changed_files(area, tmp_path, looser=looser))
     ended = subprocess.run(["promtool", "test", "rules", *files], capture_output=True, text=True, check=False)
