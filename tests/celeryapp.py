@@ -9,13 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from celery import Celery
 from celery.exceptions import Reject
 
 from tests.process import ROOT, environment
 from tests.support import until
+
+if TYPE_CHECKING:  # not where workers run
+    from tests.onetarget import One
 
 NAME: Final = "tests.celeryapp"
 _FAST: Final = {
@@ -88,6 +91,15 @@ def older() -> Path:
         reason = "an older Celery is not here: `make test` installs it (.ci/celery)"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
     return program
+
+
+def value(target: "One", series: str) -> float:
+    return float(target.page().get(series, "nan"))
+
+
+def total(target: "One", name: str) -> float:
+    """Return all series of the name added up."""
+    return sum(float(value) for series, value in target.page().items() if series.startswith(name + "{"))
 
 
 class Worker:

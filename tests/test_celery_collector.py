@@ -17,7 +17,7 @@ import pytest
 
 from exporter import config
 from tests import celeryapp
-from tests.celeryapp import beat, worker
+from tests.celeryapp import beat, total, value, worker
 from tests.onetarget import One, one
 from tests.process import free_port
 from tests.redisserver import PASSWORD, Redis, server
@@ -46,18 +46,9 @@ def settings(url: str, *more: str) -> str:
     return "\n".join([f"url: '{url}'", "max_age: 0s", *more])
 
 
-def value(target: One, series: str) -> float:
-    return float(target.page().get(series, "nan"))
-
-
 def event_outcomes(target: One) -> dict[str, str]:
     """Return how the reads of events fared."""
     return {read: said for read, said in target.outcomes().items() if read in EVENT_READS}
-
-
-def total(target: One, name: str) -> float:
-    """Return all series of the name added up."""
-    return sum(float(value) for series, value in target.page().items() if series.startswith(name + "{"))
 
 
 def listens(target: One) -> None:

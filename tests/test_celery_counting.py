@@ -9,13 +9,16 @@ from typing import Any
 import psutil
 import pytest
 
-from exporter.collectors.celery import online, raised, tasks, underway
+from exporter.collectors.celery import online, raised, tasks, underway, workers
 from exporter.collectors.celery.counts import labels_of
 from exporter.collectors.celery.events import Events
-from exporter.collectors.celery.look import look_key
+from exporter.collectors.celery.fleet import own_series
+from exporter.collectors.celery.look import look_key, standing
+from exporter.collectors.celery.presence import ASKED, LEFT, TOLD, presence
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.celery.table import Known, Table
 from exporter.collectors.celery.underway import MOST_WAITING, Underway
+from exporter.metric import Histogram
 from tests import celeryapp
 from tests.onetarget import one
 from tests.redisserver import server
@@ -293,6 +296,48 @@ def test_workers_beyond_the_budget_are_told_as_one_and_put_nobody_out() -> None:
     assert heard["other"] - heard["w@y"] == pytest.approx(1.0)
     enabled = {labels[2]: value for labels, value in told(tasks.events, stream)[0].items() if "enabled" in labels[0]}
     assert enabled == {"w@z": 1, "w@y": 1, "other": 1}
+
+
+def test_the_same_workers_have_series_of_their_own_by_what_they_answer() -> None:
+    stream = Stream(worker_top=2)
+    asked = {name: {"answers": True, "answered": stream.now, "queues": ["q"]} for name in ("w@a", "w@b", "w@y", "w@z")}
+    figures = dict.fromkeys(("size", "processes", "prefetch", "uptime", "active"), 3)
+    stream.entries[ASKED] = {"answering": 4, "workers": {name: {**one, **figures} for name, one in asked.items()},
+                             "settings": {"interval": 15.0}}  # fmt: skip
+    stream.entries[look_key("control")] = standing(True, stream.now, stream.now)
+
+    def own() -> set[str]:
+        shows, _ = told(workers.workers, stream)
+        assert sum(value for labels, value in shows.items() if labels[0] == "celery_worker_tasks_active") == 12
+        return {labels[2] for labels in shows if labels[0] == "celery_worker_pool_size"}
+
+    for name in ("w@z", "w@y", "w@b", "w@a"):
+        stream.beat(0, name, after=1.0)
+    assert own() == {"w@z", "w@y"}
+    stream.event("worker-offline", "w@z")  # it answered before, and is there until all were asked again
+    assert own() == {"w@y", "w@b"}
+    stream.event("worker-offline", "w@b")
+    stream.event("worker-offline", "w@a")
+    assert own() == {"w@y", "w@a"}
+    entries = {key: entry for key, entry in stream.entries.items() if key not in ("tasks:summary", TOLD, LEFT)}
+    assert len(own_series(entries, presence(entries))) == 4  # nothing was told of events yet
+
+
+def test_more_rows_than_most_have_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Stream(worker_top=1000)
+    for number in range(900):
+        stream.task(str(number), worker=f"w@many{number}")
+    before, _ = told(tasks.runtimes, stream)
+
+    def made(*_: Any) -> Histogram:
+        raise AssertionError("what is as it was is made anew")
+
+    monkeypatch.setattr(tasks, "_histogram", made)
+    assert told(tasks.runtimes, stream)[0] == before
+    assert len(before) == 900
+    stream.task("again", worker="w@many7")
+    with pytest.raises(AssertionError):
+        told(tasks.runtimes, stream)
 
 
 def test_one_of_the_others_that_vanished_is_seen() -> None:

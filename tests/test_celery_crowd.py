@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests import celeryapp
-from tests.celeryapp import worker
+from tests.celeryapp import total, value, worker
 from tests.onetarget import One, one
 from tests.process import ROOT, environment
 from tests.redisserver import server
 from tests.support import until
-from tests.test_celery_collector import listens, total, value
+from tests.test_celery_collector import listens
 
 pytestmark = pytest.mark.long
 
@@ -48,7 +48,7 @@ def are_there(target: One, count: int) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("real", "crowds"), [(1, "a"), pytest.param(5, "abc", marks=pytest.mark.long)],
+@pytest.mark.parametrize(("real", "crowds"), [(1, "a"), (5, "abc")],
                          ids=["once", "deployed twice"])  # fmt: skip
 def test_fifty_workers_and_two_deployments(real: int, crowds: str, tmp_path: Path) -> None:
     with server() as broker, ExitStack() as stack:

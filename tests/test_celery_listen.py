@@ -12,17 +12,22 @@ import pytest
 
 from exporter.collector import Trouble
 from exporter.collectors.celery import listen
-from exporter.collectors.celery.look import fresh
+from exporter.collectors.celery.amqpline import connect
+from exporter.collectors.celery.broker import Broker
+from exporter.collectors.celery.control import Control
+from exporter.collectors.celery.events import Events
+from exporter.collectors.celery.look import Look, fresh
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.celery.trouble import explained
-from exporter.secret import SecretURL
+from exporter.secret import Secret, SecretURL
 from exporter.toil import Changes, Tell
 from tests import celeryapp, rabbitmq
-from tests.celeryapp import worker
+from tests.celeryapp import total, value, worker
 from tests.onetarget import one
 from tests.process import free_port
+from tests.redisserver import PASSWORD, Redis, server
 from tests.support import until
-from tests.test_celery_collector import CANARY, event_outcomes, listens, settings, total, value
+from tests.test_celery_collector import CANARY, event_outcomes, listens, settings
 
 GIVEN = CelerySettings(url=SecretURL("redis://:word-of-the-broker@127.0.0.1:1/0"))
 
@@ -126,6 +131,46 @@ def test_what_a_look_hands_over_at_its_end_is_kept(monkeypatch: pytest.MonkeyPat
     assert entries["counted"] == told
 
 
+class FirstWait(Event):
+    """Ends the look at its first rest, and keeps how long that would have been."""
+
+    seconds: float | None = None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.seconds = timeout
+        self.set()
+        return True
+
+
+def rest_of(look: type[Look], url: str, **given: Any) -> float | None:
+    """Return how long a look rests once it has failed."""
+    stop = FirstWait()
+    listen.Run(look, CelerySettings(url=SecretURL(url), **given), listen.Kept({}), stop, lambda _: None).run()
+    return stop.seconds
+
+
+LOOKS = pytest.mark.parametrize("look", [Events, Broker, Control], ids=["events", "broker", "control"])
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    with server(settings={"requirepass": PASSWORD}) as running:
+        running.ask("ACL", "SETUSER", "nothing", "on", ">nothing-it-may-do", "+ping")
+        yield running
+
+
+@LOOKS
+def test_a_redis_that_refuses_us_is_left_alone_for_a_minute(redis: Redis, look: type[Look]) -> None:
+    place = f"127.0.0.1:{redis.port}"
+    for user in ("", ":not-the-one@", "nothing:nothing-it-may-do@"):
+        assert rest_of(look, f"redis://{user}{place}/0") == 60.0, user
+    sentinel = {"master_name": "mymaster", "sentinel_user": "nothing", "sentinel_password": Secret("not-the-one")}
+    assert rest_of(look, f"sentinel://{place}/0", **sentinel) == 60.0
+    rest = rest_of(look, f"redis://127.0.0.1:{free_port()}/0")
+    assert rest is not None
+    assert rest <= 1.0
+
+
 def test_a_look_without_a_word_is_stale() -> None:
     entry = {"ok": True, "reason": "", "fix": "", "since": 0.0, "at": time.time() - 31}
     with pytest.raises(Trouble, match="has not answered for 31 s"):
@@ -173,6 +218,17 @@ def test_the_same_on_rabbitmq(rabbit: rabbitmq.RabbitMQ, tmp_path: Path) -> None
             with rabbit.stopped():
                 until(lambda: "failed" in " ".join(event_outcomes(target).values()), 60)
             until(lambda: total(target, "celery_task_succeeded_total") == 50, 30)
+
+
+@LOOKS
+def test_a_rabbitmq_that_refuses_us_is_left_alone_for_a_minute(rabbit: rabbitmq.RabbitMQ, look: type[Look]) -> None:
+    for url in (rabbit.url(password="not-the-one"), rabbit.url(vhost="none")):
+        assert rest_of(look, url) == 60.0, url
+    if look is not Broker:  # which goes on without a queue that it may not look at
+        rabbit.user("nobody")
+        with connect(CelerySettings(url=SecretURL(rabbit.url()))) as connection:
+            connection.channel().exchange_declare("celeryev", "topic", durable=True, auto_delete=False)
+        assert rest_of(look, rabbit.url("nobody")) == 60.0
 
 
 def test_rabbitmq_that_lets_nobody_in_is_down_and_says_why(rabbit: rabbitmq.RabbitMQ) -> None:

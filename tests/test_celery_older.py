@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests import celeryapp
-from tests.celeryapp import Worker, worker
+from tests.celeryapp import Worker, total, value, worker
 from tests.onetarget import One, one
 from tests.redisserver import Redis, server
 from tests.support import until
-from tests.test_celery_collector import listens, total, value
+from tests.test_celery_collector import listens
 
 pytestmark = pytest.mark.long
 
@@ -65,7 +65,6 @@ def test_an_older_celery_is_understood(place: str, tmp_path: Path) -> None:
         assert page["celery_events_lost_total"] == "0"
 
 
-@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_what_an_older_celery_loses_itself_is_told_to_the_task(place: str, tmp_path: Path) -> None:
     """Before 5.7, what a thread of its pool tells while others' events go out is thrown away."""

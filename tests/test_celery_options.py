@@ -9,8 +9,8 @@ import pytest
 from celery import Celery
 
 from tests import celeryapp
-from tests.celeryapp import worker
-from tests.onetarget import One, one
+from tests.celeryapp import total, value, worker
+from tests.onetarget import one
 from tests.redisserver import Redis, server
 from tests.support import until
 
@@ -23,21 +23,12 @@ def redis() -> Iterator[Redis]:
         yield running
 
 
-def value(target: One, series: str) -> float:
-    return float(target.page().get(series, "nan"))
-
-
-def total(target: One, name: str) -> float:
-    return sum(float(value) for series, value in target.page().items() if series.startswith(name + "{"))
-
-
 def application(url: str, options: Mapping[str, Any]) -> Celery:
     app = celeryapp.make(url)
     app.conf.broker_transport_options = dict(options)
     return app
 
 
-LONG = pytest.mark.long
 ALL = {"global_keyprefix": "a.b/", "fanout_prefix": "/mine-{db}.", "priority_steps": [1, 5], "sep": ":",
        "queue_order_strategy": "priority", "unacked_key": "mine", "unacked_index_key": "mine_index"}  # fmt: skip
 GIVEN = ["global_keyprefix: a.b/", "fanout_prefix: '/mine-{db}.'", "priority_steps: [1, 5]", "priority_separator: ':'",
@@ -46,10 +37,10 @@ GIVEN = ["global_keyprefix: a.b/", "fanout_prefix: '/mine-{db}.'", "priority_ste
 
 @pytest.mark.parametrize(("options", "lines"), [
     pytest.param(ALL, GIVEN, id="all"),
-    pytest.param({"global_keyprefix": "shop:"}, ["global_keyprefix: 'shop:'"], id="prefix", marks=LONG),
-    pytest.param({"fanout_prefix": False, "fanout_patterns": False}, ["fanout_prefix: ''"], id="no prefix", marks=LONG),
+    pytest.param({"global_keyprefix": "shop:"}, ["global_keyprefix: 'shop:'"], id="prefix"),
+    pytest.param({"fanout_prefix": False, "fanout_patterns": False}, ["fanout_prefix: ''"], id="no prefix"),
     pytest.param({"priority_steps": list(range(10)), "queue_order_strategy": "sorted", "visibility_timeout": 7200},
-                 ["priority_steps: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"], id="ten steps", marks=LONG),
+                 ["priority_steps: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]"], id="ten steps"),
 ])  # fmt: skip
 def test_all_looks_find_them(redis: Redis, tmp_path: Path, options: dict[str, Any], lines: list[str]) -> None:
     redis.ask("FLUSHALL")
@@ -77,7 +68,6 @@ def test_all_looks_find_them(redis: Redis, tmp_path: Path, options: dict[str, An
     assert not [key for key in kept if key.startswith("runbook") or ".reply." in key]
 
 
-@pytest.mark.long
 def test_where_they_are_not_given_it_is_said_that_nothing_is_seen(redis: Redis, tmp_path: Path) -> None:
     redis.ask("FLUSHALL")
     url = redis.url(database=2)

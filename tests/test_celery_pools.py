@@ -15,8 +15,8 @@ from exporter.collectors.celery.presence import ASKED, LEFT, MUTE, TOLD, presenc
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.secret import SecretURL
 from tests import celeryapp, rabbitmq
-from tests.celeryapp import worker
-from tests.onetarget import One, one
+from tests.celeryapp import value, worker
+from tests.onetarget import one
 from tests.redisserver import Redis, server
 from tests.support import until
 
@@ -46,10 +46,6 @@ def place(redis: Redis) -> str:
 
 def settings(url: str) -> str:
     return f"url: '{url}'\nmax_age: 0s\ncontrol_interval: 1s\nbroker_interval: 1s"
-
-
-def value(target: One, series: str) -> float:
-    return float(target.page().get(series, "nan"))
 
 
 def program_of(pool: str) -> Path | None:
@@ -92,7 +88,6 @@ def test_a_worker_alone_with_its_task_is_known_to_be_so(place: str, tmp_path: Pa
         until(lambda: value(target, "celery_workers_answering") == 1, 20)
 
 
-@pytest.mark.long
 def test_a_worker_alone_with_its_task_has_not_vanished_after_a_minute(place: str, tmp_path: Path) -> None:
     app, end = celeryapp.make(place), tmp_path / "end"
     with (
@@ -112,7 +107,6 @@ def test_a_worker_alone_with_its_task_has_not_vanished_after_a_minute(place: str
         until(lambda: value(target, "celery_workers_answering") == 2, 40)
 
 
-@pytest.mark.long
 def test_a_worker_that_was_never_idle_is_known_by_its_silence(place: str, tmp_path: Path) -> None:
     app = celeryapp.make(place)
     app.send_task("tests.sleep", (12.0,))
@@ -130,7 +124,6 @@ def test_a_worker_that_was_never_idle_is_known_by_its_silence(place: str, tmp_pa
             assert solo(entries()) == {"one@tests"}  # the other one spoke while it worked
 
 
-@pytest.mark.long
 def test_rabbitmq_knows_the_consumer_of_a_worker_alone_with_its_task(tmp_path: Path) -> None:
     consumers = 'celery_active_consumer_count{queue_name="celery"}'
     with rabbitmq.node() as node:

@@ -29,7 +29,6 @@ def rabbit(running: RabbitMQ) -> Iterator[RabbitMQ]:
         yield rabbit
 
 
-@pytest.mark.long
 def test_the_page_when_the_broker_hangs_dies_and_comes_again(rabbit: RabbitMQ) -> None:
     rabbit.declare("celery")
     rabbit.publish("celery", 2, delivery_mode=2)

@@ -10,7 +10,7 @@ import redis
 
 from exporter import config
 from tests import celeryapp
-from tests.celeryapp import worker
+from tests.celeryapp import total, value, worker
 from tests.onetarget import One, one
 from tests.process import free_port
 from tests.redisserver import PASSWORD, Redis, replica_of, sentinel_of, server
@@ -29,14 +29,6 @@ def settings(sentinel: Redis, *more: str, password: str = PASSWORD) -> str:
     url = f"sentinel://{word}127.0.0.1:{free_port()}/0;sentinel://127.0.0.1:{sentinel.port}"
     return "\n".join([f"url: '{url}'", "max_age: 0s", "control_interval: 1s", "broker_interval: 1s",
                       "queues: [celery]", *more])  # fmt: skip
-
-
-def value(target: One, series: str) -> float:
-    return float(target.page().get(series, "nan"))
-
-
-def total(target: One, name: str) -> float:
-    return sum(float(value) for series, value in target.page().items() if series.startswith(name + "{"))
 
 
 def well(target: One) -> None:
@@ -86,7 +78,6 @@ def test_the_primary_is_found_and_followed(tmp_path: Path) -> None:
             app.close()
 
 
-@pytest.mark.long
 def test_workers_of_an_older_kombu_have_other_channels(tmp_path: Path) -> None:
     with (
         watched() as (_, sentinel),
@@ -97,7 +88,6 @@ def test_workers_of_an_older_kombu_have_other_channels(tmp_path: Path) -> None:
         until(lambda: value(target, "celery_workers_online") == 1, 20)
 
 
-@pytest.mark.long
 def test_events_that_come_twice_are_counted_once(tmp_path: Path) -> None:
     """An application in between tells the old and the new."""
     with (
@@ -135,7 +125,6 @@ def test_what_goes_wrong_is_said(change: str, said: str) -> None:
             assert "not-the-one" not in text
 
 
-@pytest.mark.long
 def test_sentinels_that_ask_for_a_password(tmp_path: Path) -> None:
     with watched("word-of-the-sentinel") as (_, sentinel):
         with one("celery", settings(sentinel, "master_name: mymaster")) as target:
@@ -163,7 +152,6 @@ def test_what_cannot_be_meant_is_refused(lines: str, said: str) -> None:
         config.read(text.encode(), "config.yml", config.INSTALLED, {})
 
 
-@pytest.mark.long
 def test_a_socket_in_the_file_system(tmp_path: Path) -> None:
     with server(settings={"requirepass": PASSWORD}) as running:
         broker = f"redis+socket://:{PASSWORD}@{running.socket}?virtual_host=3"

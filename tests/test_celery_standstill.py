@@ -8,10 +8,10 @@ import pytest
 
 from exporter.collectors.celery import workers
 from exporter.collectors.celery.answers import limits_of, strictest, will_end
-from exporter.collectors.celery.control import LATENESS, WORKERS, Control
+from exporter.collectors.celery.control import WORKERS, Control
 from exporter.collectors.celery.heartbeats import SILENT
-from exporter.collectors.celery.look import look_key, standing
-from exporter.collectors.celery.presence import ASKED, LEFT, TOLD, living
+from exporter.collectors.celery.look import look_key, standing, true_for
+from exporter.collectors.celery.presence import ASKED, LEFT, TOLD, living, presence
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.secret import SecretURL
 
@@ -93,7 +93,7 @@ STANDS = ("celery_queue_standstill_since_timestamp_seconds", "celery")
 
 @pytest.mark.parametrize("missed", ["ping", "stats", "active", "active_queues", "reserved", "registered"])
 def test_a_missed_answer_is_not_taken_for_getting_on(missed: str) -> None:
-    rounds = Rounds(Answering("w@h"), {"w@h": {"seen": NOW, "processed": 2}})
+    rounds = Rounds(Answering("w@h"), {"w@h": {"seen": NOW, "since": NOW, "processed": 2}})
     rounds.round(times=4)
     assert rounds.round(missed) == {STUCK: 0, STANDS: 0}  # the fifth asks for what is seldom asked for
     assert rounds.round(missed) == {STUCK: 0, STANDS: 0}
@@ -112,9 +112,9 @@ def test_a_task_that_ends_is_getting_on_though_an_answer_was_missed() -> None:
 
 
 def test_of_one_that_answers_no_more_it_is_known_for_some_rounds_only() -> None:
-    rounds = Rounds(Answering("w@h"), {"w@h": {"seen": NOW, "processed": 2}})
+    rounds = Rounds(Answering("w@h"), {"w@h": {"seen": NOW, "since": NOW, "processed": 2}})
     rounds.round()
-    last = int((3 * 15 + LATENESS) // 15)
+    last = int(true_for(15) // 15)
     assert rounds.round("ping", times=last) == {STUCK: 0, STANDS: 0}
     assert rounds.round("ping") == {}
 
@@ -210,4 +210,4 @@ def test_one_without_heartbeats_is_there_for_three_rounds_of_questions(
     asked = {"workers": {"w": {"answered": NOW - age}}, "settings": {"interval": 300.0}}
     entries = {ASKED: asked, TOLD: {"w": {**told, "seen": NOW - 1000}} if told else {},
                LEFT: {"w": NOW - left} if left else {}}  # fmt: skip
-    assert living(entries, NOW) == ({"w"} if lives else set())
+    assert living(presence(entries), NOW) == ({"w"} if lives else set())

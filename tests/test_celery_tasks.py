@@ -190,7 +190,7 @@ def test_a_task_that_runs_for_long_survives_many_others() -> None:
 def test_after_a_gap_nobody_knows_what_still_runs() -> None:
     stream = Stream()
     stream.task("1", name="hang", end="")
-    stream.tally.gap()
+    stream.tally.listens(stream.now)
     assert stream.flush()["tasks:oldest"] == {}
     stream.event("task-succeeded", uuid="1", runtime=1.0)
     assert ("hang", "unknown", "one") in stream.rows()

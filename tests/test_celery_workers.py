@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import celeryapp, rabbitmq
-from tests.celeryapp import worker
+from tests.celeryapp import value, worker
 from tests.onetarget import One, one
 from tests.redisserver import PASSWORD, Redis, server
 from tests.support import until
@@ -42,10 +42,6 @@ def place(request: pytest.FixtureRequest) -> str:
 
 def settings(url: str, *more: str) -> str:
     return "\n".join([f"url: '{url}'", "max_age: 0s", "control_interval: 1s", *more])
-
-
-def value(target: One, series: str) -> float:
-    return float(target.page().get(series, "nan"))
 
 
 def asks_again(target: One, times: int) -> None:

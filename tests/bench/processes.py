@@ -66,7 +66,7 @@ class Running:
         return tree_cpu(self.pid)
 
     def memory(self) -> Memory:
-        fields = _of_family(self.pid, _memory)
+        fields = _of_family(self.pid, memory_of)
         return Memory(sum(memory.resident for memory in fields), sum(memory.proportional for memory in fields))
 
     def threads(self) -> int:
@@ -204,7 +204,8 @@ def _cpu(pid: int) -> float:
     return own + of_dead_children / _TICKS
 
 
-def _memory(pid: int) -> Memory:
+def memory_of(pid: int) -> Memory:
+    """Return the memory of one process."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     kilobytes = {line.split()[0]: int(line.split()[1]) for line in lines[1:]}
     return Memory(kilobytes["Rss:"] * 1024, kilobytes["Pss:"] * 1024)

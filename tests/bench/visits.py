@@ -6,10 +6,10 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
+from tests.bench.processes import memory_of
 from tests.onetarget import one
 from tests.pageserver import Site, serving
 
@@ -41,10 +41,9 @@ class Peak:
 
 def _pss(pid: int) -> int:
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+        return memory_of(pid).proportional
     except OSError:
         return 0
-    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:")), 0)
 
 
 def _spent() -> float:

@@ -22,7 +22,7 @@ class AmqpEvents:
 
     def events(self, stop: Event) -> Iterator[list[Any] | None]:
         """Yield batches as they come, an empty one for a sign of life, None where nothing was heard for a moment."""
-        from exporter.collectors.celery.amqpline import connect
+        from exporter.collectors.celery.amqpline import connect, own_queue
 
         connection = connect(self._settings)
         try:
@@ -30,7 +30,7 @@ class AmqpEvents:
             yield from self._await_exchange(connection, stop)
             if stop.is_set():
                 return
-            self._consume(connection)
+            own_queue(connection, self._settings.event_exchange, "#", _MOST_WAITING, self._take)
             while not stop.is_set():
                 yield self._heard(connection)
         finally:
@@ -38,27 +38,14 @@ class AmqpEvents:
 
     def _await_exchange(self, connection: Any, stop: Event) -> Iterator[list[Any] | None]:
         """Wait until an application has made the exchange: it is not for us to make it."""
-        from amqp.exceptions import NotFound
+        from exporter.collectors.celery.amqpline import has_exchange
 
         wait, most = _ABSENT
-        while not stop.is_set():
-            channel = connection.channel()
-            try:
-                channel.exchange_declare(self._settings.event_exchange, "topic", passive=True)
-                channel.close()
-                return
-            except NotFound:
-                until = time.monotonic() + wait
-                while not stop.is_set() and time.monotonic() < until:
-                    yield self._heard(connection)
-                wait = min(2 * wait, most)
-
-    def _consume(self, connection: Any) -> None:
-        channel = connection.channel()
-        limits = {"x-message-ttl": 60_000, "x-expires": 60_000, "x-max-length": _MOST_WAITING}
-        queue, _, _ = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=limits)
-        channel.queue_bind(queue, self._settings.event_exchange, "#")
-        channel.basic_consume(queue, no_ack=True, callback=self._take, on_cancel=_cancelled)
+        while not stop.is_set() and not has_exchange(connection, self._settings.event_exchange, "topic"):
+            until = time.monotonic() + wait
+            while not stop.is_set() and time.monotonic() < until:
+                yield self._heard(connection)
+            wait = min(2 * wait, most)
 
     def _take(self, message: Any) -> None:
         try:
@@ -86,7 +73,3 @@ class AmqpEvents:
                 timeout = 0.01
         except TimeoutError:
             pass
-
-
-def _cancelled(_: str) -> None:
-    raise ConnectionResetError("the broker ended our queue")

@@ -11,6 +11,7 @@ import amqp
 from exporter.collectors.celery.settings import CelerySettings
 
 _CONNECTED: Final = 5.0
+_KEPT: Final = 60_000  # milliseconds
 _HEARTBEAT: Final = 5  # seconds; a server that is silent for two of them is lost
 
 
@@ -52,3 +53,31 @@ def connect(
         connection.collect()
         raise
     return connection
+
+
+def has_exchange(connection: Any, exchange: str, kind: str) -> bool:
+    """Tell whether there is such an exchange; the broker logs where there is none."""
+    channel = connection.channel()
+    try:
+        channel.exchange_declare(exchange, kind, passive=True)
+    except amqp.exceptions.NotFound:  # the channel ends with that
+        return False
+    channel.close()
+    return True
+
+
+def own_queue(connection: Any, exchange: str, key: str, most: int, take: Callable[[Any], None]) -> tuple[Any, str]:
+    """Have what comes to an exchange taken out of a queue of our own, which ends with the connection.
+
+    Without a key it is bound by its own name. Return its channel, and that name.
+    """
+    channel = connection.channel()
+    limits = {"x-message-ttl": _KEPT, "x-expires": _KEPT, "x-max-length": most}
+    queue, _, _ = channel.queue_declare("", exclusive=True, auto_delete=True, arguments=limits)
+    channel.queue_bind(queue, exchange, key or queue)
+    channel.basic_consume(queue, no_ack=True, callback=take, on_cancel=_cancelled)
+    return channel, queue
+
+
+def _cancelled(_: str) -> None:
+    raise ConnectionResetError("the broker ended our queue")

@@ -8,12 +8,11 @@ from typing import Any, Final
 import amqp
 
 from exporter.collector import Trouble
-from exporter.collectors.celery.amqpline import connect
+from exporter.collectors.celery.amqpline import connect, has_exchange, own_queue
 from exporter.collectors.celery.asking import Answer
 from exporter.collectors.celery.settings import CelerySettings
 
 _MOST_WAITING: Final = 10_000  # answers that the broker keeps for us at most
-_KEPT: Final = 60_000  # milliseconds
 _ABSENT: Final = 15.0  # seconds until an exchange that is not there is looked for again: the broker logs each look
 _BLOCKED: Final = "make room: `rabbitmqctl status` shows its alarms; publishers, the application's too, wait until then"
 
@@ -78,32 +77,20 @@ class AmqpMailbox:
 
     def _open(self) -> None:
         self._find_exchange()
-        self._channel = self._connection.channel()
-        limits = {"x-message-ttl": _KEPT, "x-expires": _KEPT, "x-max-length": _MOST_WAITING}
-        self._queue, _, _ = self._channel.queue_declare("", exclusive=True, auto_delete=True, arguments=limits)
-        self._channel.queue_bind(self._queue, self._reply_exchange, self._queue)
-        self._channel.basic_consume(self._queue, no_ack=True, callback=self._take, on_cancel=_cancelled)
+        self._channel, self._queue = own_queue(self._connection, self._reply_exchange, "", _MOST_WAITING, self._take)
 
     def _find_exchange(self) -> None:
         """Make the exchange of replies, just as a worker does that answers, where there was none yet."""
-        if not self._is_there(self._reply_exchange, "direct"):
+        if not has_exchange(self._connection, self._reply_exchange, "direct"):
             with self._connection.channel() as channel:
                 channel.exchange_declare(self._reply_exchange, "direct", durable=False, auto_delete=False)
 
     def _has_workers(self) -> bool:
         """Tell whether there was a worker: publishing to an exchange that is not there ends the channel."""
         if not self._has_exchange and time.monotonic() >= self._absent_until:
-            self._has_exchange = self._is_there(self._exchange, "fanout")
+            self._has_exchange = has_exchange(self._connection, self._exchange, "fanout")
             self._absent_until = time.monotonic() + _ABSENT
         return self._has_exchange
-
-    def _is_there(self, exchange: str, kind: str) -> bool:
-        try:
-            with self._connection.channel() as channel:
-                channel.exchange_declare(exchange, kind, passive=True)
-        except amqp.exceptions.NotFound:
-            return False
-        return True
 
     def _block(self, _: str) -> None:
         self._is_blocked = True
@@ -112,7 +99,3 @@ class AmqpMailbox:
         headers = message.properties.get("application_headers") or {}
         body = message.body if isinstance(message.body, bytes) else message.body.encode()
         self._answers.append(Answer(str(headers.get("ticket")), str(message.properties.get("content_type")), body))
-
-
-def _cancelled(_: str) -> None:
-    raise ConnectionResetError("the broker ended our queue")

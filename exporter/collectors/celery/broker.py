@@ -7,12 +7,11 @@ from threading import Event
 from typing import Any, Final
 
 from exporter.collectors.celery.found import Found, Queue, Source
-from exporter.collectors.celery.presence import presence
+from exporter.collectors.celery.presence import QUEUE, living, presence
 from exporter.collectors.celery.queuenames import Known, QueueNames
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.toil import Changes, Tell
 
-QUEUE: Final = "queue:"
 _MEMORY: Final = "queuememory:"
 _KEEP: Final = 60.0  # seconds between two times that what must outlive a restart is told
 _BARE: Final = (
@@ -124,7 +123,7 @@ class Broker:
             yield f"{self._names.left_out} queues more than are looked at; name those that matter in `queues`"
 
     def _hears_workers(self) -> bool:
-        return any(present.lives(time.time()) for present in presence(self._kept).values())
+        return bool(living(presence(self._kept), time.time()))
 
     def _memory(self, source: Source) -> dict[str, Any]:
         """Return what must outlive a restart, as far as it has changed."""

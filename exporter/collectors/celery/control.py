@@ -10,20 +10,18 @@ from typing import Any, Final
 
 from exporter.collectors.celery.answers import Round, limits_of, strictest, tasks_of, will_end, worker_of
 from exporter.collectors.celery.asking import Asker, Replies
-from exporter.collectors.celery.presence import ASKED, LEFT, MUTE, TOLD, presence
+from exporter.collectors.celery.look import true_for
+from exporter.collectors.celery.presence import ASKED, CONSUMED, LEFT, MUTE, TOLD, living, presence
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.celery.standstill import judged, kept_of
 from exporter.toil import Tell
 
 WORKERS: Final = ASKED
-QUEUES: Final = "control:queues"
 _NAME: Final = "control:name"
 _SELDOM: Final = 4  # rounds after which lists are asked for that may be long, with all arguments
 _MOST: Final = 500  # workers, and queues
 _FORGOTTEN: Final = 7 * 86400.0  # seconds for which a queue that nobody consumes any more is known
 _COARSE: Final = 600.0
-LATENESS: Final = 30.0
-"""Seconds beyond three intervals after which answers no longer hold."""
 
 
 class Control:
@@ -65,14 +63,13 @@ class Control:
         return {
             WORKERS: {"at": now, "answering": len(names), "workers": self._workers, "tasks": tasks,
                       "consumed": self._consumed, "settings": self._told_settings()},
-            QUEUES: {"at": now, "queues": consumed, "whole": is_whole},
+            CONSUMED: {"at": now, "queues": consumed, "whole": is_whole},
         }  # fmt: skip
 
     def _told_settings(self) -> dict[str, Any]:
         """Return what readers must know of the settings that these answers belong to."""
         told = self._settings
-        return {"queues": list(told.queues), "queue_top": told.queue_top, "worker_top": told.worker_top,
-                "interval": told.control_interval}  # fmt: skip
+        return {"queues": list(told.queues), "queue_top": told.queue_top, "interval": told.control_interval}
 
     def _ask(self, asker: Asker, workers: int, turn: int) -> Round:
         stats = asker.ask("stats", workers)
@@ -101,11 +98,10 @@ class Control:
         """Return workers that were heard of and do not answer: of these little is known but what they are."""
         asked = {"workers": self._workers, "settings": self._told_settings()}
         heard = {key: self._kept.get(key) for key in (TOLD, LEFT, MUTE)} | {ASKED: asked}
-        patience = 3 * self._settings.control_interval + LATENESS
+        patience = true_for(self._settings.control_interval)
         found: dict[str, dict[str, Any]] = {}
-        for name, present in presence(heard).items():
-            if name not in names and present.lives(now) and len(found) < _MOST:
-                found[name] = {"answers": False, **kept_of(self._workers.get(name) or {}, now, patience)}
+        for name in sorted(living(presence(heard), now).difference(names))[:_MOST]:
+            found[name] = {"answers": False, **kept_of(self._workers.get(name) or {}, now, patience)}
         return found
 
     def _note_queues(self, now: float) -> None:

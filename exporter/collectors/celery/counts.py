@@ -10,7 +10,7 @@ UNKNOWN: Final = "unknown"
 KINDS: Final = ("received", "started", "succeeded", "rejected", "revoked", "retried")
 BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 14400.0)
 """Seconds: from tasks that only touch a database to those that run for hours."""
-_MOST_ROWS: Final = 1000
+MOST_ROWS: Final = 1000
 _MOST_EXCEPTIONS: Final = 50
 _LONGEST: Final = 200  # characters of a name
 
@@ -148,4 +148,4 @@ class Counts:
     def _place(self, rows: Mapping[Key, Any], name: str, queue: str, *host: str) -> Key:
         """Return the labels to count under: beyond the budget of rows a task has one more, for all the others."""
         labels = (self._names.admit(name), self._queues.admit(queue), *host)
-        return labels if labels in rows or len(rows) < _MOST_ROWS else (labels[0], OTHER, *[OTHER for _ in host])
+        return labels if labels in rows or len(rows) < MOST_ROWS else (labels[0], OTHER, *[OTHER for _ in host])

@@ -9,10 +9,10 @@ from typing import Any, Final
 from exporter.backoff import Backoff
 from exporter.collector import Trouble
 from exporter.collectors.celery.look import Look, look_key, standing
-from exporter.collectors.celery.presence import ASKED
-from exporter.collectors.celery.queuenames import QUEUES
+from exporter.collectors.celery.presence import ASKED, CONSUMED
 from exporter.collectors.celery.settings import CelerySettings
-from exporter.collectors.celery.trouble import explained, is_refusal
+from exporter.collectors.celery.trouble import explained
+from exporter.collectors.redis.trouble import Denied
 from exporter.secret import redact
 from exporter.toil import Changes, Tell, Toil
 
@@ -55,7 +55,7 @@ class Listen(Toil):
         """Return what is told of workers that are not asked: that it is so, and nothing of what they said before."""
         if self.settings.control:
             return {}
-        return {look_key("control"): {**standing(True, 0.0, 0.0), "off": True}, ASKED: None, QUEUES: None}
+        return {look_key("control"): {**standing(True, 0.0, 0.0), "off": True}, ASKED: None, CONSUMED: None}
 
 
 def _find(place: str) -> type[Look]:
@@ -111,7 +111,7 @@ class Run(Thread):
             if time.monotonic() - begun > _WELL_AFTER:
                 self._backoff.succeeded()
             self._note({}, False, redact(str(trouble)), redact(trouble.fix))
-            self._stopping.wait(_REFUSED if is_refusal(trouble) else self._backoff.failed())
+            self._stopping.wait(_REFUSED if isinstance(trouble, Denied) else self._backoff.failed())
 
     def _hear(self, changes: Changes) -> None:
         """Hand over what a look tells, and that it is well; at its end as well, unless that comes too late."""

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Mapping
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from exporter.collector import NotApplicable, Trouble
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.toil import Tell
+
+_LATENESS: Final = 30.0  # seconds that a look may take longer than it should
 
 
 class Look(Protocol):
@@ -28,6 +30,11 @@ class Look(Protocol):
 def look_key(name: str) -> str:
     """Return the key of the entry that says how a look stands."""
     return f"look:{name}"
+
+
+def true_for(interval: float) -> float:
+    """Return for how many seconds holds what is looked at so often."""
+    return 3 * interval + _LATENESS
 
 
 def standing(ok: bool, at: float, since: float, reason: str = "", fix: str = "") -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Management:
 
     def __init__(self, settings: CelerySettings, address: Secret) -> None:
         self._address = address.reveal().rstrip("/")
-        self._verify = False if settings.insecure_skip_verify else settings.ca_file or True
+        self._verify = settings.verify
         self._shared: set[str] = set()
         self._exchanges: set[str] = set()
         self._celerys_due = -math.inf

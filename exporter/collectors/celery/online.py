@@ -50,8 +50,9 @@ def heartbeats(entries: Entries) -> Samples:
     told: Mapping[str, Any] | None = entries.get(TOLD)
     if told is None:
         raise Trouble("no event was looked for yet", "wait a moment; if it lasts, see the read `watch`", early=True)
-    now, own = time.time(), own_series(entries)
-    lives = {name: present.lives(now) for name, present in presence(entries).items()}
+    now, heard = time.time(), presence(entries)
+    own = own_series(entries, heard)
+    lives = {name: present.lives(now) for name, present in heard.items()}
     up: dict[str, list[bool]] = {}
     for name, is_up in lives.items():
         if is_up or name in told:  # what only answered, and does no more, may have done so months ago

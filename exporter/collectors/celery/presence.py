@@ -9,6 +9,9 @@ TOLD: Final = "tasks:workers"
 LEFT: Final = "tasks:left"
 MUTE: Final = "tasks:mute"
 ASKED: Final = "control:workers"
+CONSUMED: Final = "control:queues"
+QUEUE: Final = "queue:"
+"""What the entry of each queue begins with."""
 
 
 class Presence(NamedTuple):
@@ -28,7 +31,7 @@ def presence(entries: Mapping[str, Any]) -> dict[str, Presence]:
     A worker without heartbeats is there while it answers. One that took its leave is not, though it has just answered.
     """
     told: Mapping[str, Any] = entries.get(TOLD) or {}
-    asked, left = _asked(entries), entries.get(LEFT) or {}
+    asked, left = asked_of(entries), entries.get(LEFT) or {}
     quiet = solo(entries)
     between_answers = max(SILENT, 3 * _interval(entries))
     found: dict[str, Presence] = {}
@@ -46,9 +49,9 @@ def presence(entries: Mapping[str, Any]) -> dict[str, Presence]:
     return found
 
 
-def living(entries: Mapping[str, Any], now: float) -> set[str]:
+def living(heard: Mapping[str, Presence], now: float) -> set[str]:
     """Return those that have not vanished."""
-    return {name for name, present in presence(entries).items() if present.lives(now)}
+    return {name for name, present in heard.items() if present.lives(now)}
 
 
 def solo(entries: Mapping[str, Any]) -> set[str]:
@@ -57,7 +60,7 @@ def solo(entries: Mapping[str, Any]) -> set[str]:
     One says so where it answers; otherwise its heartbeats show it. One of which neither is known is taken for one where
     there are others: it may have been busy ever since it was started.
     """
-    asked, told = _asked(entries), entries.get(TOLD) or {}
+    asked, told = asked_of(entries), entries.get(TOLD) or {}
     some = bool((entries.get(MUTE) or {}).get("some"))
     return {
         name for name in {*asked, *told}
@@ -67,7 +70,7 @@ def solo(entries: Mapping[str, Any]) -> set[str]:
 
 def some_answered_so(entries: Mapping[str, Any]) -> bool:
     """Return whether a worker said that it is one of them."""
-    return any(worker.get("solo") for worker in _asked(entries).values())
+    return any(worker.get("solo") for worker in asked_of(entries).values())
 
 
 def _first(*known: bool | None) -> bool:
@@ -75,7 +78,8 @@ def _first(*known: bool | None) -> bool:
     return next((answer for answer in known if answer is not None), False)
 
 
-def _asked(entries: Mapping[str, Any]) -> Mapping[str, Any]:
+def asked_of(entries: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what is told of each worker by what it answers, or answered."""
     found: Mapping[str, Any] = (entries.get(ASKED) or {}).get("workers") or {}
     return found
 

@@ -10,7 +10,7 @@ from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.redis.address import Address
 from exporter.collectors.redis.line import Bounds
 from exporter.collectors.redis.reply import Refusal, StrangeError
-from exporter.collectors.redis.trouble import broken, refused
+from exporter.collectors.redis.trouble import Denied, broken, refused
 
 _SECONDS: Final = 3.0  # for one sentinel; the next is asked then
 _UNKNOWN: Final = "correct `master_name`: it is the `sentinel monitor` name, `master_name` of the transport options"
@@ -35,7 +35,8 @@ def primary(settings: CelerySettings) -> Address:
             failed.insert(len(failed) if isinstance(trouble, _UnreachableError) else 0, trouble)
             continue
         return dataclasses.replace(sentinels.primary, host=found[0], port=found[1])
-    raise Trouble(f"no sentinel names the primary: {failed[0]}", failed[0].fix)
+    kind = Denied if isinstance(failed[0], Denied) else Trouble
+    raise kind(f"no sentinel names the primary: {failed[0]}", failed[0].fix)
 
 
 def _asked(place: Address, name: str, context: Callable[[], ssl.SSLContext]) -> tuple[str, int]:
@@ -70,4 +71,4 @@ def _place(answer: Any, place: Address, name: str) -> tuple[str, int]:
 
 def _of_sentinel(trouble: Trouble, place: Address) -> Trouble:
     fix = trouble.fix.replace("`url`", "`sentinel_password`").replace("`password_file`", "`sentinel_password_file`")
-    return Trouble(f"the sentinel {place.place} refuses us ({trouble})", fix)
+    return Denied(f"the sentinel {place.place} refuses us ({trouble})", fix)

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from exporter.collectors.celery.counts import OTHER, UNKNOWN, labels_of
+from exporter.collectors.celery.look import true_for
+from exporter.collectors.celery.presence import CONSUMED, QUEUE
 from exporter.collectors.celery.settings import CelerySettings
 
-QUEUES: Final = "control:queues"
 _DEFAULT: Final = "celery"
 _FORGOTTEN: Final = (
     7 * 86400.0
 )  # seconds after which a queue that nobody consumes is not looked at any more, once empty
 _COARSE: Final = 600.0  # so that the time is not told anew at each look
 _MOST: Final = 1000
-_TRUE_FOR: Final = 30.0  # seconds beyond three rounds of questions for which their answers hold
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f]{1,199}")  # longer ones are cut where tasks are counted
 
 
@@ -34,8 +34,8 @@ class QueueNames:
         self._settings = settings
         self._kept = kept  # what other looks tell is in it as well
         self._consumed: dict[str, float] = {
-            key.removeprefix("queue:"): entry.get("consumed", 0.0) for key, entry in kept.items()
-            if key.startswith("queue:")
+            key.removeprefix(QUEUE): entry.get("consumed", 0.0) for key, entry in kept.items()
+            if key.startswith(QUEUE)
         }  # fmt: skip
         self._seen: dict[str, float] = {}  # when tasks were sent to it, or the broker told of it
         self._sent: dict[str, int] = {}
@@ -63,14 +63,14 @@ class QueueNames:
 
     def _is_whole(self) -> bool:
         """Return whether the queues of all workers are known; one that has been busy ever since may consume any."""
-        return bool(self._kept[QUEUES].get("whole", True))
+        return bool(self._kept[CONSUMED].get("whole", True))
 
     def _told(self) -> frozenset[str] | None:
         """Return the queues that workers say they consume; None where they were not asked lately."""
-        entry = self._kept.get(QUEUES)
+        entry = self._kept.get(CONSUMED)
         if not isinstance(entry, Mapping):
             return None
-        if time.time() - entry["at"] > 3 * self._settings.control_interval + _TRUE_FOR:
+        if time.time() - entry["at"] > true_for(self._settings.control_interval):
             return None
         return frozenset(entry["queues"])
 
@@ -99,7 +99,7 @@ class QueueNames:
         return {_DEFAULT, *(names - {*rest})}
 
     def _waits(self, name: str) -> bool:
-        return bool((self._kept.get(f"queue:{name}") or {}).get("length"))
+        return bool((self._kept.get(QUEUE + name) or {}).get("length"))
 
     def _forget(self, now: float) -> None:
         for times in (self._consumed, self._seen):

@@ -4,14 +4,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from exporter.collector import Members, NotApplicable, Trouble, read
-from exporter.collectors.celery.look import fresh, look_key
-from exporter.collectors.celery.presence import ASKED
+from exporter.collectors.celery.look import fresh, look_key, true_for
+from exporter.collectors.celery.presence import ASKED, CONSUMED, QUEUE
 from exporter.metric import Remarking, Samples, gauge
 
 _BROKER: Final = "the broker"
 _QUEUE: Final = ("queue_name",)
-_PREFIX: Final = "queue:"
-_LATENESS: Final = 30.0  # seconds beyond three intervals after which figures are no longer told
 _MANAGEMENT: Final = "give RabbitMQ's management API as `management`"
 
 LENGTH = gauge(
@@ -132,7 +130,7 @@ def _none_is_known(entries: Entries) -> Trouble:
     """Return why no queue is known."""
     control, asked = entries.get(look_key("control")) or {"ok": True}, entries.get(ASKED)
     is_asking = control["ok"] and not control.get("off")
-    if (entries.get("control:queues") or {}).get("queues") or (is_asking and asked is None):
+    if (entries.get(CONSUMED) or {}).get("queues") or (is_asking and asked is None):
         fix = "wait a moment; if it lasts, see the read `watch`"
         return Trouble("the queues that workers consume were not looked at yet", fix, early=True)
     if not is_asking:
@@ -143,7 +141,7 @@ def _none_is_known(entries: Entries) -> Trouble:
 def _whole(entries: Entries) -> Mapping[str, Any]:
     """Return what goes for all queues; Trouble where the look fails, or was made too long ago."""
     whole: Mapping[str, Any] = entries.get("broker", {})
-    fresh(entries, "broker", 3 * whole.get("interval", 0) + _LATENESS)
+    fresh(entries, "broker", true_for(whole.get("interval", 0)))
     return whole
 
 
@@ -155,5 +153,5 @@ def _of_management(whole: Mapping[str, Any]) -> None:
 
 def _queues(entries: Entries) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for key, entry in entries.items():
-        if key.startswith(_PREFIX) and "length" in entry:
-            yield key.removeprefix(_PREFIX), entry
+        if key.startswith(QUEUE) and "length" in entry:
+            yield key.removeprefix(QUEUE), entry

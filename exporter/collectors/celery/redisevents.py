@@ -3,12 +3,12 @@
 import json
 import socket
 import time
-from base64 import b64decode
 from collections.abc import Iterator
 from threading import Event
 from typing import Any, Final
 
 from exporter.collectors.celery.brokerline import literal
+from exporter.collectors.celery.envelope import MALFORMED, unpacked
 from exporter.collectors.celery.primary import primary
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.redis.address import Address
@@ -136,15 +136,12 @@ class RedisEvents:
         if not (isinstance(reply, list) and len(reply) == 4 and reply[0] == b"pmessage"):
             return
         try:
-            message = json.loads(reply[3])
-            body, properties = message["body"], message["properties"]
-            if properties.get("body_encoding") == "base64":
-                body = b64decode(body)
+            message, body = unpacked(reply[3])
             found = json.loads(body)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except MALFORMED:
             yield None
             return
-        if self._is_new(str(properties.get("delivery_tag"))):
+        if self._is_new(str(message["properties"].get("delivery_tag"))):
             yield from found if isinstance(found, list) else [found]
 
     def _is_new(self, tag: str) -> bool:

@@ -3,13 +3,14 @@
 import json
 import time
 import uuid
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
 from exporter.collector import Trouble
 from exporter.collectors.celery.asking import Answer
 from exporter.collectors.celery.brokerline import BrokerLine, TooLargeError, whole
+from exporter.collectors.celery.envelope import MALFORMED, unpacked
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.redis.reply import Refusal
 from exporter.collectors.redis.trouble import refused
@@ -84,15 +85,13 @@ def _refused(answer: Refusal, command: str, rule: str) -> Trouble:
     """Return why a command was not done; where the user may do it, and not there, with the rule that lacks."""
     trouble = refused(answer, command)
     if answer.is_of_key or "channel" in answer:
-        return Trouble(str(trouble), f"let the user do that: ACL SETUSER <user> {rule}")
+        return type(trouble)(str(trouble), f"let the user do that: ACL SETUSER <user> {rule}")
     return trouble
 
 
 def _answer(popped: Any) -> Answer:
     try:
-        message = json.loads(popped[1])
-        body = message["body"]
-        data = b64decode(body) if message["properties"].get("body_encoding") == "base64" else body.encode()
-        return Answer(str(message["headers"].get("ticket")), str(message["content-type"]), data)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        message, body = unpacked(popped[1])
+        return Answer(str(message["headers"].get("ticket")), str(message["content-type"]), body)
+    except MALFORMED:
         raise Trouble("what came as a worker's answer is none", "see what else writes to the list of replies") from None

@@ -94,6 +94,11 @@ class CelerySettings:
     def is_redis(self) -> bool:
         return scheme_of(self.url.reveal()) in REDIS
 
+    @property
+    def verify(self) -> bool | str:
+        """Whether certificates are verified, or by which authorities."""
+        return False if self.insecure_skip_verify else self.ca_file or True
+
     def redis_address(self) -> Address:
         """Return the address for Redis, where no sentinel has to be asked for it."""
         return redis_of(self.url.reveal())
@@ -114,8 +119,7 @@ class CelerySettings:
 
     def context(self) -> ssl.SSLContext:
         """Return what TLS trusts and shows."""
-        verify = False if self.insecure_skip_verify else self.ca_file or True
-        return trusted(verify, (self.client_cert, self.client_key) if self.client_cert else None)
+        return trusted(self.verify, (self.client_cert, self.client_key) if self.client_cert else None)
 
     def check(self) -> Problems:
         """Find an address that is no broker's, and settings that cannot be meant."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-JUDGED: Final = ("mark", "full", "waits", "ends", "full_since", "stuck")
+_JUDGED: Final = ("mark", "full", "waits", "ends", "full_since", "stuck")
 """What is kept of a worker that misses an answer."""
 _ANSWERED: Final = ("queues", "solo", "mark", "full", "waits", "ends")
 
@@ -30,7 +30,7 @@ def judged(worker: Worker, before: Worker, now: float) -> dict[str, Any]:
 def kept_of(before: Worker, now: float, seconds: float) -> dict[str, Any]:
     """Return what is known of a worker that does not answer; how it gets on only for so many seconds."""
     is_recent = now - (before.get("answered") or 0.0) <= seconds
-    keys = ("queues", "solo", "answered", *(JUDGED if is_recent else ()))
+    keys = ("queues", "solo", "answered", *(_JUDGED if is_recent else ()))
     return {key: before.get(key) for key in keys}
 
 

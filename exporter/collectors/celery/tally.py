@@ -45,18 +45,10 @@ class Tally:
         self._beats = {
             name: seen_after_gap(last, self._intervals[name], self._looked, now) for name, last in self._beats.items()
         }
-        if self.has_listened:
-            self.gap()
-
-    def gap(self) -> None:
-        """Events may have been missed: nobody listened for a while."""
-        self._figures["gaps"] += 1
-        self._heartbeats.gap()
-        self._underway.doubt()
-
-    @property
-    def has_listened(self) -> bool:
-        return self._figures["events"] > 0
+        if self._figures["events"]:  # some may have been missed
+            self._figures["gaps"] += 1
+            self._heartbeats.gap()
+            self._underway.doubt()
 
     def malformed(self) -> None:
         self._figures["malformed"] += 1

@@ -3,14 +3,14 @@
 import itertools
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from exporter.collector import NotApplicable, Trouble, read
+from exporter.collectors.celery.byrow import by_row
 from exporter.collectors.celery.counts import BUCKETS, OTHER, Key, labels_of
 from exporter.collectors.celery.fleet import own_series
 from exporter.collectors.celery.look import fresh
-from exporter.collectors.celery.presence import TOLD, living
+from exporter.collectors.celery.presence import TOLD, Presence, living, presence
 from exporter.collectors.celery.tally import host_of
 from exporter.collectors.celery.underway import MOST_WAITING
 from exporter.metric import Histogram, Metric, Remarking, Sample, Samples, counter, gauge, histogram
@@ -78,8 +78,8 @@ BEAT_INTERVAL = gauge(
 )  # fmt: skip
 
 Entries = Mapping[str, Any]
+_Spread = tuple[tuple[int, ...], int, float]
 _PLACES: Final = ("name", "queue_name", "hostname")
-_KEPT: Final = 512  # rows, of which few have more; what is kept of each is a kilobyte or two
 _COUNTED: Final[Mapping[str, Metric]] = {
     "received": RECEIVED, "started": STARTED, "succeeded": SUCCEEDED, "rejected": REJECTED, "revoked": REVOKED,
     "retried": RETRIED,
@@ -112,7 +112,7 @@ def runtimes(entries: Entries) -> Samples:
     fresh(entries, "events", STALE)
     for labels, row in labels_of("row", entries).items():
         if row["runtime"]["count"]:
-            yield _spread(RUNTIME, labels, row["runtime"])
+            yield _runtime(labels, _spread(row["runtime"]))
 
 
 @read
@@ -125,7 +125,7 @@ def waits(entries: Entries) -> Remarking:
     if not found:
         raise NotApplicable("no sender told when it sent a task; `task_send_sent_event = True` has them tell")
     for labels, entry in found.items():
-        yield _spread(WAIT, labels, entry)
+        yield _wait(labels, _spread(entry))
     if _summary(entries).get("crowded"):
         return (
             f"more than {MOST_WAITING:,} tasks are sent and not begun; how long those waited that were sent before is"
@@ -139,8 +139,9 @@ def events(entries: Entries) -> Remarking:
     """Whether workers tell of their tasks, and what was missed of it."""
     fresh(entries, "events", STALE)
     summary = _summary(entries)
-    enabled = _enabled(entries)
-    own, silent = own_series(entries), [name for name, tells in enabled.items() if not tells]
+    heard = presence(entries)
+    enabled = _enabled(entries, heard)
+    own, silent = own_series(entries, heard), [name for name, tells in enabled.items() if not tells]
     for name in sorted(enabled.keys() & own):
         yield ENABLED(int(enabled[name]), hostname=host_of(name), worker=name)
     if others := enabled.keys() - own:
@@ -176,9 +177,9 @@ def periodic(entries: Entries) -> Samples:
         yield BEAT_LAST(last, name=name)
 
 
-def _enabled(entries: Entries) -> dict[str, bool]:
+def _enabled(entries: Entries, heard: Mapping[str, Presence]) -> dict[str, bool]:
     """Return whether a worker tells of its tasks, of those that live where that is known."""
-    there = living(entries, time.time())
+    there = living(heard, time.time())
     found = {name: worker["enabled"] for name, worker in entries[TOLD].items() if name in there}
     return {name: enabled for name, enabled in found.items() if enabled is not None}
 
@@ -194,31 +195,37 @@ def _task(labels: Key) -> dict[str, str]:
     return dict(zip(_PLACES, labels, strict=False))  # waiting has no host
 
 
-# Most tasks did not run since the last scrape: samples are made anew where a count is another.
-
-
-@lru_cache(_KEPT)
+@by_row
 def _sent(labels: Key, count: int) -> Sample | None:
     return SENT(count, **_task(labels))
 
 
-@lru_cache(_KEPT)
+@by_row
 def _counted(labels: Key, counts: tuple[int, ...]) -> tuple[Sample | None, ...]:
     task = _task(labels)
     return tuple([metric(count, **task) for metric, count in zip(_COUNTED.values(), counts, strict=True)])
 
 
-@lru_cache(_KEPT)
+@by_row
 def _failed(labels: Key, counts: tuple[tuple[str, int], ...]) -> tuple[Sample | None, ...]:
     task = _task(labels)
     # a first failure is an increase only where 0 was there before it; "" is what other exporters begin with
     return tuple([FAILED(count, exception=exception, **task) for exception, count in {"": 0, **dict(counts)}.items()])
 
 
-def _spread(metric: Metric, labels: Key, entry: Mapping[str, Any]) -> Sample | None:
-    return _made(metric, labels, tuple(entry["buckets"]), entry["count"], entry["sum"])
+@by_row
+def _runtime(labels: Key, spread: _Spread) -> Sample | None:
+    return RUNTIME(_histogram(*spread), **_task(labels))
 
 
-@lru_cache(_KEPT)
-def _made(metric: Metric, labels: Key, counts: tuple[int, ...], count: int, total: float) -> Sample | None:
-    return metric(Histogram(tuple(zip(BUCKETS, counts, strict=True)), count, total), **_task(labels))
+@by_row
+def _wait(labels: Key, spread: _Spread) -> Sample | None:
+    return WAIT(_histogram(*spread), **_task(labels))
+
+
+def _spread(entry: Mapping[str, Any]) -> _Spread:
+    return tuple(entry["buckets"]), entry["count"], entry["sum"]
+
+
+def _histogram(counts: tuple[int, ...], count: int, total: float) -> Histogram:
+    return Histogram(tuple(zip(BUCKETS, counts, strict=True)), count, total)

@@ -9,6 +9,7 @@ from exporter.collector import Trouble
 from exporter.collectors.celery.address import scheme_of
 from exporter.collectors.celery.settings import CelerySettings
 from exporter.collectors.redis.dial import SilentError
+from exporter.collectors.redis.trouble import Denied
 from exporter.secret import redact
 
 _INSTALL: Final = "install it with: pip install 'runbook-exporter[celery]'"
@@ -24,12 +25,6 @@ _RIGHTS: Final = {
     "Queue.declare": "configure", "Exchange.declare": "configure", "Queue.bind": "write", "Basic.publish": "write",
     "Basic.consume": "read", "Queue.bind exchange": "read",
 }  # fmt: skip
-_REFUSALS: Final = ("refuses us", "NOPERM", "NOAUTH", "WRONGPASS")
-
-
-def is_refusal(trouble: Trouble) -> bool:
-    """Tell whether it will be the same soon: the broker logs each time that it refuses somebody."""
-    return any(sign in str(trouble) for sign in _REFUSALS)
 
 
 def explained(error: BaseException, settings: CelerySettings) -> Trouble:
@@ -42,7 +37,7 @@ def explained(error: BaseException, settings: CelerySettings) -> Trouble:
     if isinstance(error, ImportError):
         return Trouble(f"a library is missing ({error})", _INSTALL)
     if _is_refused(error, text):
-        return _of_rights(text, where) or Trouble(f"{where} refuses us ({said})", _ACL if "NOPERM" in text else _LOGIN)
+        return _of_rights(text, where) or Denied(f"{where} refuses us ({said})", _ACL if "NOPERM" in text else _LOGIN)
     if isinstance(error, ssl.SSLError):
         return _of_tls(error, where)
     if isinstance(error, SilentError):
@@ -85,7 +80,7 @@ def _of_rights(text: str, where: str) -> Trouble | None:
     name = "amq.gen-.*" if name.startswith("amq.gen-") else name
     right = _RIGHTS.get(f"{method} {kind}") or _RIGHTS.get(method) or "configure, write or read"
     reason = f"{where} refuses us: {method} on the {kind} {name} is not allowed"
-    return Trouble(reason, f"let the user {right} `{name}`: `rabbitmqctl set_permissions`, as docs/celery.md has it")
+    return Denied(reason, f"let the user {right} `{name}`: `rabbitmqctl set_permissions`, as docs/celery.md has it")
 
 
 def _is_refused(error: BaseException, text: str) -> bool:

@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from exporter.collector import Trouble, read
 from exporter.collectors.celery.answers import OTHER
-from exporter.collectors.celery.control import LATENESS, WORKERS
-from exporter.collectors.celery.look import fresh
+from exporter.collectors.celery.control import WORKERS
+from exporter.collectors.celery.fleet import own_series
+from exporter.collectors.celery.look import fresh, true_for
+from exporter.collectors.celery.presence import QUEUE, presence
 from exporter.collectors.celery.standstill import standing_since
 from exporter.collectors.celery.tally import host_of
 from exporter.metric import Remarking, Sample, Samples, gauge
@@ -142,13 +144,13 @@ def consumers(entries: Entries) -> Samples:
         yield QUEUE_WORKERS(len(those) or (None if some_unknown else 0), queue_name=queue)
         if all(worker["answers"] for worker in those) and not some_unknown:
             yield QUEUE_PROCESSES(_sum(worker["processes"] or worker["size"] for worker in those), queue_name=queue)
-        waiting = bool((entries.get(f"queue:{queue}") or {}).get("length"))
+        waiting = bool((entries.get(QUEUE + queue) or {}).get("length"))
         yield STANDSTILL(None if some_unknown else standing_since(those, waiting), queue_name=queue)
 
 
 def _answers(entries: Entries) -> Mapping[str, Any]:
     found: Mapping[str, Any] | None = entries.get(WORKERS)
-    fresh(entries, "control", 3 * (found or {}).get("settings", {}).get("interval", 0.0) + LATENESS)
+    fresh(entries, "control", true_for((found or {}).get("settings", {}).get("interval", 0.0)))
     if found is None:
         raise Trouble("workers were not asked yet", "wait a moment; if it lasts, see the read `watch`", early=True)
     return found
@@ -156,9 +158,9 @@ def _answers(entries: Entries) -> Mapping[str, Any]:
 
 def _own(entries: Entries, found: Mapping[str, Worker]) -> Iterator[tuple[str, Worker]]:
     """Yield workers by name, those beyond the budget without one."""
-    top = entries[WORKERS]["settings"]["worker_top"]
-    for number, name in enumerate(sorted(found)):
-        yield name if number < top else "", found[name]
+    own = own_series(entries, presence(entries))
+    for name in sorted(found):
+        yield name if name in own else "", found[name]
 
 
 def _of_each(name: str, worker: Worker) -> Iterator[Sample | None]:

@@ -31,11 +31,16 @@ _FIXES: Final = {
     "DB index is out of range": "correct the number of the database; `databases` in redis.conf says how many there are",
     "SELECT is not allowed in cluster mode": "leave the database out: a cluster has only 0",
 }
+_DENIALS: Final = ("NOPERM", "NOAUTH", "WRONGPASS")
 _NO_CERTIFICATE: Final = (
     "see its log: it may want a client certificate (`client_cert`, `client_key`), or not trust the one it got"
 )
 _REFUSED: Final = "start the server, or correct host and port; it listens where `bind` and `port` say"
 _SILENT: Final = "it hangs, or does one slow command: see SLOWLOG GET, and whether its process runs or swaps"
+
+
+class Denied(Trouble):
+    """The server lets us not in, or not do that, and will not soon: one may log each time that we ask."""
 
 
 def refused(answer: Refusal, command: str = "") -> Trouble:
@@ -44,7 +49,8 @@ def refused(answer: Refusal, command: str = "") -> Trouble:
     said = answer.partition(", with args beginning with")[0].replace("`", "'")
     key = answer.code if answer.code in _FIXES else next((words for words in _FIXES if words in said), "")
     fix = _FIXES.get(f"{key} of a key" if answer.is_of_key else key, "")
-    return Trouble(said.removeprefix("ERR "), fix.format(command=command))
+    kind = Denied if any(code in said for code in _DENIALS) else Trouble
+    return kind(said.removeprefix("ERR "), fix.format(command=command))
 
 
 def withheld(answer: Refusal, command: str) -> Trouble:
