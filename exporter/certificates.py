@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from threading import Lock
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from exporter.collector import Trouble
@@ -64,21 +64,10 @@ class Certificate:
         return self.serial.to_bytes((self.serial.bit_length() + 7) // 8, "big").hex() if self.serial > 0 else "00"
 
 
-_known: Final[dict[bytes, Certificate]] = {}
-_lock: Final = Lock()
-
-
+@lru_cache(_MOST)
 def certificate(der: bytes) -> Certificate:
     """Return the facts of a certificate in DER; UnreadableError where it is none."""
-    digest = hashlib.sha256(der).digest()
-    found = _known.get(digest)
-    if found is None:
-        found = facts(_loaded(der))
-        with _lock:
-            if len(_known) >= _MOST:
-                del _known[next(iter(_known))]
-            _known[digest] = found
-    return found
+    return facts(_loaded(der))
 
 
 def earliest_end(ders: Iterable[bytes]) -> float | None:

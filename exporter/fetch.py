@@ -6,17 +6,17 @@ Proxies of the environment are not used: what is watched is reached directly.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import SplitResult
 
 from exporter.collector import Trouble
 from exporter.deadline import Cancel, Deadline
 from exporter.exchange import REDIRECTS, Answer, Seen, Way, ask
 from exporter.fetchline import Certificate, Trust
-from exporter.httprequest import Request, split
+from exporter.httprequest import HARMLESS, Request, redirected_to, split
 
 __all__ = ["Cancel", "Reply", "fetch"]
 
 _MOST_REDIRECTS: Final = 5
-_HARMLESS: Final = ("accept", "accept-encoding", "accept-language", "user-agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +66,19 @@ def _reply(request: Request, answer: Answer, deadline: Deadline) -> Reply:
 
 
 def _redirected(request: Request, location: str) -> Request:
-    old = request.url
-    url = split(location, old.geturl())
+    old, url = request.url, redirected_to(request.url, location, _same_host)
     if old.scheme == "https" and url.scheme == "http":
         raise Trouble(f"{request.place} redirects to plain http", "correct the server, or the address")
-    same = (old.hostname, old.port) == (url.hostname, url.port)
-    telling = [name for name in request.headers if name.lower() not in _HARMLESS]
+    telling = [name for name in request.headers if name.lower() not in HARMLESS]
     secret = telling or request.cert or request.body is not None or "@" in old.netloc
     moved = request._replace(url=url)
-    if secret and not same:
+    if secret and not _same_host(old, url):
         fix = "give the address that it redirects to, if what is sent may go there; a login page may be in the way"
         raise Trouble(f"{request.place} redirects to another place, {moved.place}", fix)
     if request.body is not None or request.method not in ("GET", "HEAD"):
         raise Trouble(f"{request.place} redirects a {request.method}", "give the address that it should end at")
-    if "@" in old.netloc and "@" not in url.netloc:  # the same host: the user that was given is still meant
-        moved = request._replace(url=url._replace(netloc=f"{old.netloc.rpartition('@')[0]}@{url.netloc}"))
     return moved
+
+
+def _same_host(old: SplitResult, new: SplitResult) -> bool:
+    return (old.hostname, old.port) == (new.hostname, new.port)

@@ -1,7 +1,7 @@
 """What one HTTP request asks of whom: its address, its first line and its headers."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
@@ -9,6 +9,8 @@ from exporter import __version__
 from exporter.collector import Trouble
 from exporter.fetchline import Certificate, Trust
 
+HARMLESS: Final = ("accept", "accept-encoding", "accept-language", "user-agent")
+"""The headers that a redirect may take to any place."""
 _UNQUOTED: Final = "!#$%&'()*+,/:;=?@[]~"
 
 
@@ -52,6 +54,21 @@ def split(url: str, base: str = "") -> SplitResult:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise Trouble("the address is not understood", "expected http://HOST:PORT/PATH or https://HOST/PATH")
     return parts
+
+
+def redirected_to(url: SplitResult, location: str, same: Callable[[SplitResult, SplitResult], bool]) -> SplitResult:
+    """Return where a redirect leads, with the user that was given where that is the same place as before."""
+    found = split(_as_sent(location), url.geturl())
+    if "@" in url.netloc and "@" not in found.netloc and same(url, found):
+        return found._replace(netloc=f"{url.netloc.rpartition('@')[0]}@{found.netloc}")
+    return found
+
+
+def _as_sent(location: str) -> str:
+    try:
+        return location.encode("latin-1").decode()  # addresses are UTF-8, headers are read as Latin-1
+    except UnicodeError:
+        return location
 
 
 def path_of(request: Request, proxy: SplitResult | None) -> str:

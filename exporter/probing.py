@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from exporter.collector import Collector, Context, Trouble, read
-from exporter.deadline import Cancel, Deadline, within
+from exporter.deadline import GIVEN_UP, Cancel, Deadline, within
 from exporter.metric import Sample, Samples
 from exporter.probemetrics import DURATION, SUCCESS
 
@@ -15,7 +15,7 @@ from exporter.probemetrics import DURATION, SUCCESS
 class Finding:
     """What one probe saw, how many seconds it took, and what was wrong, if anything."""
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample | None, ...]
     seconds: float
     trouble: Trouble | None = None
 
@@ -43,6 +43,8 @@ class Probe(Collector[Finding]):
         found, self._cancel = None, Cancel()
         try:
             found = self.probe(Deadline(within(self.context.timeout)), self._cancel)
+            if found.trouble is not None and self._cancel.cancelled:  # whatever it was that broke off then
+                found = replace(found, trouble=Trouble(GIVEN_UP))
         finally:
             self._found = found  # what was seen before is over
         if found.trouble is not None:

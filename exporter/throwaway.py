@@ -49,17 +49,20 @@ def ask(
     most: int = 8 << 20,
     cancel: Cancel | None = None,
     libraries: tuple[str, ...] = (),
+    key: str = "",
 ) -> Any:
     """Have `module:function` work on the request in a fresh process, and return its answer.
 
     Request and answer are what JSON can hold; no one else sees them. Trouble and NotApplicable that the work raises
     come out of here; so does Trouble where the process takes too long, tells too much, crashes or is killed. Nothing
     is left running afterwards, nor when the exporter dies. `libraries` are folders that come first where it imports.
+    Where one hangs in the kernel, none with the same `key` is begun; it is the whole request where none is given.
     """
     deadline, cancel = Deadline(timeout), cancel or Cancel()
     text = json.dumps({"work": work, "request": request}, separators=(",", ":")).encode("ascii")
+    named = hashlib.sha256(key.encode() or text).digest()
     try:
-        with _running(text, libraries) as (process, channel), cancel.calling(partial(kill, process)):
+        with _running(named, libraries) as (process, channel), cancel.calling(partial(kill, process)):
             told = _exchange(channel, text, deadline, most)
             if told is None:
                 told = _ended(process, deadline, cancelled=cancel.cancelled)
@@ -84,9 +87,8 @@ def _too_late(deadline: Deadline, *, cancelled: bool) -> Trouble:
 
 
 @contextmanager
-def _running(text: bytes, libraries: tuple[str, ...]) -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
+def _running(key: bytes, libraries: tuple[str, ...]) -> Iterator[tuple["subprocess.Popen[bytes]", socket.socket]]:
     """Have the process run while the block does; it is killed then, if it lives."""
-    key = hashlib.sha256(text).digest()
     _refuse_another(key)
     mine, its = socket.socketpair()
     with mine:

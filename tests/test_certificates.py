@@ -98,10 +98,19 @@ def test_bytes_that_are_none() -> None:
 
 
 def test_more_than_are_kept() -> None:
-    ders = [made(serial=number) for number in range(1, 40)]
-    found = [certificate(der) for der in ders]
-    assert [certificate(der) for der in ders] == found
-    assert certificate(ders[0]) is found[0]
+    """Each is read once, and those that were not asked for the longest are let go of."""
+    der, serial = made(serial=1 << 40), (1 << 40).to_bytes(6, "big")
+    assert der.count(serial) == 1
+    certificate.cache_clear()
+    most = certificate.cache_info().maxsize
+    assert most is not None
+    ders = [der.replace(serial, (number | 1 << 40).to_bytes(6, "big")) for number in range(most + 10)]
+    first, *_, last = [certificate(one) for one in ders]
+    assert certificate(ders[-1]) is last
+    assert (certificate.cache_info().currsize, certificate.cache_info().misses) == (most, most + 10)
+    again = certificate(ders[0])
+    assert again == first
+    assert again is not first
 
 
 def test_the_earliest_end() -> None:

@@ -137,6 +137,13 @@ def test_a_redirect_within_the_host_is_followed_with_everything() -> None:
     assert again.header("Authorization") == "Basic dXNlcjp3b3Jk"
 
 
+def test_a_redirect_in_letters_that_are_not_english() -> None:
+    answers = [to("/über"), page(b"arrived")]
+    with answering(lambda line: line.sendall(answers.pop(0))) as served:
+        assert ask(served.url) == b"arrived"
+    assert served.asked[1].startswith(b"GET /%C3%BCber ")
+
+
 @pytest.mark.parametrize(
     "more", [{"headers": {"Authorization": "Bearer x"}}, {"headers": {"X-Key": "k"}}, {"body": b"b"}]
 )

@@ -254,12 +254,12 @@ def test_a_name_service_that_hangs_and_an_address_that_swallows(monkeypatch: pyt
 
 
 def test_what_was_seen_before_is_gone_when_nothing_answers() -> None:
-    with answering(page(b"x", "404 Not Found")) as served, one("http", f"url: {served.url}\nmax_age: 0s") as target:
-        assert target.page()["probe_http_status_code"] == "404"
-        served.stop.set()
-        port = served.port
-    with one("http", f"url: http://127.0.0.1:{port}/") as target:
-        assert target.page()["probe_http_status_code"] == "0"
+    port = free_port()
+    with one("http", f"url: http://127.0.0.1:{port}/\nmax_age: 0s") as target:
+        with answering(page(b"x", "404 Not Found"), port=port):
+            assert target.page()["probe_http_status_code"] == "404"
+        until(lambda: target.page()["probe_http_status_code"] == "0")
+        assert "Connection refused" in target.read().reason
         with answering(GOOD, port=port):
             until(lambda: target.page()["probe_http_status_code"] == "200", 40)
 
@@ -305,6 +305,9 @@ def test_addresses_of_one_kind(monkeypatch: pytest.MonkeyPatch) -> None:
         ("url: http://x\nsteps: [{name: a, attempts: 0}]", "attempts: is out of range"),
         ("url: http://x\nsteps: [{name: a, body: b}]", "body: is not sent by a GET"),
         ("url: http://x\nhost_header: 'a b'", "host_header: is no name"),
+        ("url: https://x\nserver_name: a b", "server_name: is no name"),
+        ("url: https://x\nserver_name: a/b", "server_name: is no name"),
+        ("url: https://x\nserver_name: .x", "server_name: is no name"),
         ("url: http://x\nreport: {status: '['}", "report.status: is no JMESPath"),
     ],
 )

@@ -127,6 +127,12 @@ def test_paths_of_one_s_own() -> None:
     assert counts(page_of) == ["7", "2", "0", "0"]
 
 
+def test_words_in_a_summary() -> None:
+    summary = {"UP": 3, "under maintenance": 2, "Out-Of-Service": 1, "asleep": 4, "unknown": 5, "total": 15, "ok": "7"}
+    page_of, _ = seen({"status": "ok", "summary": summary}, "report: {words: {Asleep: critical}}")
+    assert counts(page_of) == ["3", "2", "5", "5"]
+
+
 def test_a_check_that_does_not_matter_much() -> None:
     report = {"status": "degraded", "checks": [{"name": "a", "status": "down", "critical": False}]}
     assert counts(seen(report)[0]) == ["0", "1", "0", "0"]

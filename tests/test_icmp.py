@@ -58,6 +58,17 @@ def test_any_size(size: int) -> None:
         assert (page["probe_success"], reason) == ("1", "")
 
 
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_as_many_hops_as_are_given(family: socket.AddressFamily) -> None:
+    kind = {
+        socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TTL),
+        socket.AF_INET6: (socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS),
+    }[family]
+    with opened(family, 3)[0] as few, opened(family, None)[0] as usual:
+        assert few.getsockopt(*kind) == 3
+        assert usual.getsockopt(*kind) > 3
+
+
 def test_golden(golden: Callable[[str, str], None]) -> None:
     with one("icmp", "host: 127.0.0.1") as target:
         lines = render(sample for outcome in target.read().outcomes for sample in outcome.samples).splitlines()

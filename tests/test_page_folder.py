@@ -1,7 +1,10 @@
 """The folders of browsers, their turns, and what is left where a round ends early."""
 
 import os
+import signal
+import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,31 @@ def test_what_killed_exporters_left_is_removed_and_nothing_else(short: Path, mon
 def test_a_path_that_is_too_long_for_sockets_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Trouble, match="too long a path"), private_folder(f"{tmp_path}/{'x' * 60}", {}):
         pass
+
+
+def broken_off(above: Path) -> "subprocess.Popen[bytes]":
+    """Have a round break off, and return what looks like its browser, and is not of the process that ends browsers."""
+    with suppress(ValueError), private_folder(str(above), {}) as made:
+        stray = subprocess.Popen(["sh", "-c", f"sleep 60; : --user-data-dir={made}/p"])
+        raise ValueError
+    return stray
+
+
+def test_what_still_runs_where_a_round_broke_off_is_killed(short: Path) -> None:
+    assert broken_off(short).wait(10) == -signal.SIGKILL
+
+
+def test_beside_one_that_cannot_be_killed_no_other_is_begun(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "_TRIES", 2)
+    with monkeypatch.context() as nothing:
+        nothing.setattr("exporter.collectors.page.folder.os.kill", lambda *_: None)  # as one that hangs in the kernel
+        stray = broken_off(short)
+    with pytest.raises(Trouble, match=f"still hangs .process {stray.pid}"), private_folder(str(short), {}):
+        pass
+    stray.kill()
+    stray.wait(10)
+    with private_folder(str(short), {}) as made:
+        assert os.path.exists(made)
 
 
 def test_a_browser_waits_for_its_turn_and_not_for_ever() -> None:

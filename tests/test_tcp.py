@@ -157,11 +157,19 @@ def test_a_dialogue() -> None:
     assert float(page[PHASE.format("dialogue")]) > 0
 
 
-def test_ends_of_lines() -> None:
-    for end, wanted in (("crlf", b"hello\r\n"), ("lf", b"hello\n"), ("none", b"hello")):
-        with speaking(echo) as server:
-            seen(server.place, f"line_end: {end}\nsteps: [{{send: hello}}, {{send_hex: '0a'}}, {{expect: you}}]")
-        assert server.heard[0].removesuffix(b"\n" * (end != "lf")) in (wanted, wanted.removesuffix(b"\n"))
+@pytest.mark.parametrize(
+    ("settings", "heard"),
+    [
+        ("", b"hello\r\n"),
+        ("line_end: crlf", b"hello\r\n"),
+        ("line_end: lf", b"hello\n"),
+        ("line_end: none", b"hello!\n"),
+    ],
+)
+def test_ends_of_lines(settings: str, heard: bytes) -> None:
+    with speaking(echo) as server:  # 21 0a is "!" and the end of a line
+        page, _ = seen(server.place, f"{settings}\nsteps: [{{send: hello}}, {{send_hex: '21 0a'}}, {{expect: you}}]")
+    assert (page["probe_success"], server.heard[0]) == ("1", heard)
 
 
 def test_bytes() -> None:

@@ -151,16 +151,17 @@ def test_it_fails_in_a_phase(phase: str, case: str) -> None:
     assert served.opened <= 3  # two, and one to take leave of what hangs
 
 
-BOTH = {**NAMESPACE, **ANSWER}
-BY_POLLING = {
-    case: how for case, how in {**NAMESPACE, **ANSWER}.items() if isinstance(next(iter(how[0].values())), str)
-}
-BY_POLLING |= {"silent": NAMESPACE["silent"], "none": ANSWER["none"]}
+BY_POLLING = [
+    (phase, case)
+    for phase, case in CASES
+    if phase in ("namespace", "event") and isinstance(next(iter(BY_PHASE[phase][case][0].values())), str)
+]
+BY_POLLING += [("namespace", "silent"), ("event", "none")]
 
 
-@pytest.mark.parametrize("case", BY_POLLING)
-def test_it_fails_in_the_same_way_by_polling(case: str) -> None:
-    said, reason = BY_POLLING[case]
+@pytest.mark.parametrize(("phase", "case"), BY_POLLING, ids=[f"{phase}: {case}" for phase, case in BY_POLLING])
+def test_it_fails_in_the_same_way_by_polling(phase: str, case: str) -> None:
+    said, reason = BY_PHASE[phase][case]
     page, told, served = visited(said, f"transport: polling, {EVENT}", seconds_for(case))
     assert page["probe_success"] == "0"
     assert reason in told

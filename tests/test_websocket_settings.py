@@ -155,7 +155,7 @@ def _until_it_ends(way: Way, sent: list[bytes]) -> None:
             while True:
                 assert isinstance(channel.message(), str | bytes)
         finally:
-            channel.leave("41")
+            channel.leave()
             thread.join(10)
 
 

@@ -9,7 +9,7 @@ from exporter.collector import Context, Trouble
 from exporter.collectors.dns.library import library
 from exporter.collectors.dns.settings import PORTS, DNSSettings, Records
 from exporter.collectors.dns.visit import Visit
-from exporter.deadline import GIVEN_UP, Cancel, Deadline
+from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
 from exporter.pattern import found_in
@@ -64,10 +64,7 @@ class DNS(Probe):
             found = trouble
         except (OSError, ValueError) as error:
             found = meaning(self.settings.server, deadline, error)
-        if found is not None and cancel.cancelled:
-            found = Trouble(GIVEN_UP)
-        samples = tuple(sample for sample in _samples(visit, found) if sample is not None)
-        return Finding(samples, deadline.spent(), found)
+        return Finding(tuple(_samples(visit, found)), deadline.spent(), found)
 
 
 def _samples(visit: Visit, trouble: Trouble | None) -> Samples:

@@ -1,6 +1,7 @@
 """The library that reads and writes messages of DNS, and what of the configuration only it can judge."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from exporter.collector import Trouble
@@ -8,6 +9,7 @@ from exporter.collector import Trouble
 _INSTALL: Final = "install it with: pip install 'runbook-exporter[probe]'"
 
 
+@lru_cache(1)
 def library() -> Any:
     """Return the package dns with what is needed of it; Trouble where it is not installed."""
     try:

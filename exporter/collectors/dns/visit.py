@@ -4,12 +4,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from typing import Any, Final
 
 from exporter.collector import Trouble
 from exporter.collectors.dns.library import library
 from exporter.collectors.dns.settings import DNSSettings
 from exporter.deadline import Cancel, Deadline
+from exporter.fetchline import Line
 from exporter.packets import Arrivals, arriving
 from exporter.probeline import Place, Sight, connected, located, opened
 
@@ -86,9 +88,11 @@ class Visit:
     def _by_line(self, question: Any) -> Any:
         wire = question.to_wire()
         with self._line() as line, self._asking():
-            line.sendall(len(wire).to_bytes(2, "big") + wire)
-            length = int.from_bytes(self._taken(line, 2), "big")
-            found = self._read(self._taken(line, length), question)
+            talk = Line(line, self.deadline)
+            talk.sendall(len(wire).to_bytes(2, "big") + wire)
+            answer = talk.makefile("rb")
+            length = int.from_bytes(_whole(answer, 2), "big")
+            found = self._read(_whole(answer, length), question)
         if found is None:
             raise Trouble("what came is no answer to the question", _LIES)
         return found
@@ -103,16 +107,6 @@ class Visit:
         else:
             with opened(self.place, self.deadline, self.cancel, self.sight) as line:
                 yield line
-
-    def _taken(self, line: socket.socket, count: int) -> bytes:
-        data = bytearray()
-        while len(data) < count:
-            line.settimeout(self.deadline.left())
-            part = line.recv(count - len(data))
-            if not part:
-                raise Trouble("the server closed the line before its answer was whole", "see its log")
-            data += part
-        return bytes(data)
 
     def _read(self, data: bytes, question: Any) -> Any:
         """Return the answer that a message is; None where it answers another question."""
@@ -130,6 +124,13 @@ class Visit:
             yield
         finally:
             self.request = (self.request or 0.0) + time.monotonic() - begun
+
+
+def _whole(answer: BufferedReader, count: int) -> bytes:
+    data = answer.read(count)
+    if len(data) < count:
+        raise Trouble("the server closed the line before its answer was whole", "see its log")
+    return data
 
 
 def _said(error: OSError) -> str:

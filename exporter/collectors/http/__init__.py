@@ -41,8 +41,7 @@ class HTTP(Probe):
         trouble = _tried(walk.go)
         self._report = None
         no_report = _tried(lambda: self._read_report(walk))
-        samples = [sample for sample in self._walked(walk) if sample is not None]
-        return Finding(tuple(samples), deadline.spent(), trouble or no_report)
+        return Finding(tuple(self._walked(walk)), deadline.spent(), trouble or no_report)
 
     @read
     def health(self, finding: Finding) -> Remarking:  # noqa: ARG002  # what it found is kept beside it

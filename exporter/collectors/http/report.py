@@ -74,13 +74,13 @@ class ReportSettings:
             except ValueError as error:
                 yield name, str(error)
 
-    def meaning(self, word: Any) -> str | None:
-        """Return what a word of the report means, None where there is none."""
+    def meaning(self, word: Any, unknown: str = "unknown") -> str | None:
+        """Return what a word of the report means, `unknown` where nobody knows it, None where there is none."""
         if not isinstance(word, str | bool):
             return None
         text = str(word).strip().lower()
         given = {known.lower(): meaning for known, meaning in self.words.items()}
-        return given.get(text) or _MEANING.get(text.replace(" ", "_").replace("-", "_"), "unknown")
+        return given.get(text) or _MEANING.get(text.replace(" ", "_").replace("-", "_"), unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +192,7 @@ def _summary(document: Any, settings: ReportSettings) -> Mapping[str, int]:
         return {}
     counts: Counter[str] = Counter()
     for word, count in found.items():
-        status = _MEANING.get(str(word).lower(), "")
+        status = settings.meaning(word, unknown="")
         if isinstance(count, int) and not isinstance(count, bool) and count >= 0 and status:
             counts["unhealthy" if status == "degraded" else status] += count
     return counts

@@ -13,6 +13,7 @@ from exporter.models import Problems
 from exporter.probeline import Family
 from exporter.request import RequestSettings
 from exporter.setting import Secret, SecretURL, setting
+from exporter.tlssettings import is_name
 
 ONLY: Final = "request"
 """The name of the step of a target that has no chain."""
@@ -89,10 +90,11 @@ class HTTPSettings(RequestSettings):
     def _check_way(self) -> Problems:
         if self.proxy is not None and not _is_proxy(self.proxy.reveal()):
             yield "proxy", "is no address of an HTTP proxy; expected http://HOST:PORT"
-        for name in ("host_header", "server_name"):
-            value = getattr(self, name)
-            if value and not (value.isascii() and value.isprintable() and " " not in value):
-                yield name, "is no name; expected such as shop.example.com"
+        host = self.host_header
+        if host and not (host.isascii() and host.isprintable() and " " not in host):
+            yield "host_header", "is no name; expected such as shop.example.com"
+        if not is_name(self.server_name or "name"):
+            yield "server_name", "is no name; expected such as shop.example.com"
         if self.body and self.method in ("GET", "HEAD"):
             yield "body", f"is not sent by a {self.method}; expected another `method` beside it"
 

@@ -11,13 +11,12 @@ from exporter.collectors.http.settings import HTTPSettings
 from exporter.collectors.http.step import Step
 from exporter.cookies import Cookies
 from exporter.exchange import REDIRECTS, Answer, Seen, Way, ask
-from exporter.httprequest import Request, split
+from exporter.httprequest import HARMLESS, Request, redirected_to, split
 from exporter.secret import MASK
 from exporter.template import in_address, in_body, in_header, kind_of
 
 _WITH_BODY: Final = ("POST", "PUT", "PATCH")
 _TO_GET: Final = (301, 302, 303)
-_HARMLESS: Final = ("accept", "accept-encoding", "accept-language", "user-agent")
 
 
 @dataclass(slots=True)
@@ -133,29 +132,20 @@ class Walk:
 
 def redirected(request: Request, status: int, location: str) -> Request:
     """Return the request that a redirect asks for, without what only the first place may have."""
-    old, url = request.url, split(_as_sent(location), request.url.geturl())
+    old, url = request.url, redirected_to(request.url, location, _same_place)
     moved = request._replace(url=url)
     if (request.method == "POST" and status in _TO_GET) or (status == 303 and request.method != "HEAD"):
         headers = {name: value for name, value in request.headers.items() if name != "Content-Type"}
         moved = moved._replace(method="GET", body=None, headers=headers)
     if _same_place(old, url):
-        if "@" in old.netloc and "@" not in url.netloc:
-            moved = moved._replace(url=url._replace(netloc=f"{old.netloc.rpartition('@')[0]}@{url.netloc}"))
         return moved
     if moved.body is not None:
         raise Trouble(f"{request.place} redirects a {request.method} to another place, {moved.place}", _THERE)
-    headers = {name: value for name, value in moved.headers.items() if name.lower() in _HARMLESS}
+    headers = {name: value for name, value in moved.headers.items() if name.lower() in HARMLESS}
     return moved._replace(headers=headers, cert=None, server_name="")
 
 
 _THERE: Final = "give the address that it redirects to, if what is sent may go there"
-
-
-def _as_sent(location: str) -> str:
-    try:
-        return location.encode("latin-1").decode()  # addresses are UTF-8, headers are read as Latin-1
-    except UnicodeError:
-        return location
 
 
 def _same_place(old: SplitResult, new: SplitResult) -> bool:

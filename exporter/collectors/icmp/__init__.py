@@ -4,10 +4,10 @@ import socket
 import time
 from typing import Any, Final
 
-from exporter.collector import Context, NotApplicable, Trouble
+from exporter.collector import NotApplicable, Trouble
 from exporter.collectors.icmp.echo import Echo, Reply, exchange, opened
 from exporter.collectors.icmp.settings import ICMPSettings
-from exporter.deadline import GIVEN_UP, Cancel, Deadline
+from exporter.deadline import Cancel, Deadline
 from exporter.metric import Samples, gauge
 from exporter.packets import arriving
 from exporter.probeline import Place, Sight, located
@@ -34,31 +34,20 @@ class ICMP(Probe):
     Settings = ICMPSettings
     settings: ICMPSettings
 
-    def __init__(self, settings: ICMPSettings, context: Context) -> None:
-        super().__init__(settings, context)
-        self._permitted = True
-
     def probe(self, deadline: Deadline, cancel: Cancel) -> Finding:
         visit = _Visit(self.settings, deadline, cancel)
-        self._permitted = True
         found: Trouble | None = None
         try:
             visit.go()
-        except NotApplicable:
-            self._permitted = False
-            raise
         except Trouble as trouble:
             found = trouble
         except (OSError, ValueError) as error:
             found = _meaning(self.settings.host, deadline, error)
-        if found is not None and cancel.cancelled:
-            found = Trouble(GIVEN_UP)
-        samples = tuple(sample for sample in visit.samples() if sample is not None)
-        return Finding(samples, deadline.spent(), found)
+        return Finding(tuple(visit.samples()), deadline.spent(), found)
 
     def standing(self, up: bool, failing: bool) -> Samples:
         """Yield whether the host replies; nothing where the exporter may not ask: of the host nothing is known then."""
-        if self._permitted:
+        if self._found is None or not isinstance(self._found.trouble, NotApplicable):
             yield from super().standing(up, failing)
 
 

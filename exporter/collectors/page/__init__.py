@@ -81,13 +81,14 @@ class Page(Probe):
             "max_transferred": settings.max_transferred,
         }  # fmt: skip
         with cancel.calling(Path(stop).touch):  # it ends the browser by itself then, and tidies up
-            return ask("exporter.collectors.page.visit:visit", request, timeout=seconds + TIDIES_WITHIN)
+            limit, url = seconds + TIDIES_WITHIN, settings.url.reveal()
+            return ask("exporter.collectors.page.visit:visit", request, timeout=limit, key=url)
 
     def _finding(self, seen: dict[str, Any], seconds: float) -> Visit:
         settings, trouble = self.settings, seen["trouble"]
         if trouble is None and (seen["status"] or 0) >= 400:
             trouble = [f"the page was answered with the status {seen['status']}", "see the server's log"]
-        samples = tuple(sample for sample in samples_of(seen, settings) if sample is not None)
+        samples = tuple(samples_of(seen, settings))
         if trouble is not None:
             return Visit(samples, seconds, Trouble(*trouble))
         return Visit(samples, seconds, None, remark_of(seen, settings), self._compared(seen.get("structure")))

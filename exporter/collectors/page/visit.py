@@ -69,8 +69,10 @@ def _visited(request: Mapping[str, Any]) -> dict[str, Any]:
         return _Visit(browser, request).made()
     finally:
         signal.signal(signal.SIGIO, signal.SIG_IGN)  # nothing may come between
-        browser.end()
+        gone = browser.end()
         _check_is_there()
+        if not gone:
+            raise Trouble("the browser could not be killed", "see what it waits for, such as a disk that hangs")
 
 
 class _Visit:

@@ -13,7 +13,7 @@ from exporter.collector import Context, Trouble
 from exporter.collectors.tcp.dialogue import Dialogue, MismatchError
 from exporter.collectors.tcp.ready import STARTTLS
 from exporter.collectors.tcp.settings import Step, TCPSettings
-from exporter.deadline import GIVEN_UP, Cancel, Deadline
+from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
 from exporter.probeline import Place, Sight, connected, opened, secured, unverified
@@ -51,10 +51,7 @@ class TCP(Probe):
             found = trouble
         except (OSError, ValueError) as error:
             found = meaning(self.settings.address, deadline, error)
-        if found is not None and cancel.cancelled:
-            found = Trouble(GIVEN_UP)
-        samples = tuple(sample for sample in visit.samples(found) if sample is not None)
-        return Finding(samples, deadline.spent(), found)
+        return Finding(tuple(visit.samples(found)), deadline.spent(), found)
 
 
 class _Visit:

@@ -8,6 +8,7 @@ from typing import Final
 from exporter.collector import Trouble
 from exporter.collectors.tcp.settings import ASKED, Step
 from exporter.deadline import Deadline
+from exporter.fetchline import Line
 from exporter.pattern import found_in, groups_of
 
 _ENDS: Final = {"crlf": b"\r\n", "lf": b"\n", "none": b""}
@@ -36,7 +37,7 @@ class Dialogue:
             place = f"{named}[{number}]"
             found = self._expected(step, place)
             if step.send or step.send_hex:
-                self.send(self._text(step, found))
+                Line(self.line, self._deadline).sendall(self._text(step, found))
             if step.starttls:
                 self._check_nothing_came(place)
                 return number
@@ -45,12 +46,6 @@ class Dialogue:
     def over(self, line: ssl.SSLSocket) -> None:
         """Go on over a line that speaks TLS from here."""
         self.line = line
-
-    def send(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            self.line.settimeout(self._deadline.left())
-            rest = rest[self.line.send(rest) :]
 
     def _expected(self, step: Step, place: str) -> Mapping[str, bytes]:
         """Wait for what a step expects; return what the groups of its pattern found."""

@@ -4,15 +4,14 @@ from typing import Final
 
 from exporter.metric import gauge
 
-_PARTS: Final = ("C", "ST", "L", "O", "OU", "CN")
+PARTS: Final = ("C", "ST", "L", "O", "OU", "CN")
 PLACE: Final = ("filename", "filepath")
 LABELS: Final = (
     *PLACE,
     "serial_number",
-    *(f"subject_{part}" for part in _PARTS),
-    *(f"issuer_{part}" for part in _PARTS),
+    *(f"subject_{part}" for part in PARTS),
+    *(f"issuer_{part}" for part in PARTS),
 )
-PARTS: Final = _PARTS
 
 NOT_BEFORE = gauge(
     "x509_cert_not_before",

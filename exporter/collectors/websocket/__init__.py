@@ -13,7 +13,7 @@ from exporter.collectors.websocket.phases import Phases
 from exporter.collectors.websocket.settings import WebSocketSettings
 from exporter.collectors.websocket.step import MismatchError
 from exporter.collectors.websocket.way import Way
-from exporter.deadline import GIVEN_UP, Cancel, Deadline
+from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
 from exporter.probeline import Sight
@@ -70,10 +70,9 @@ class WebSocket(Probe):
             trouble = error
         except _FAILURES as error:
             trouble = _meant(way, error)
-        found = tuple(one for one in _seen(way, trouble) if one is not None)
-        if trouble is not None:
-            reason = f"{way.phases.failed}: {trouble}" if way.phases.failed else str(trouble)
-            trouble = Trouble(GIVEN_UP) if cancel.cancelled else Trouble(reason, trouble.fix)
+        found = tuple(_seen(way, trouble))
+        if trouble is not None and way.phases.failed:
+            trouble = Trouble(f"{way.phases.failed}: {trouble}", trouble.fix)
         return Finding(found, deadline.spent(), trouble)
 
     def standing(self, up: bool, failing: bool) -> Samples:

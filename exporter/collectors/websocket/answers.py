@@ -48,7 +48,7 @@ def check_version(body: bytes) -> None:
         raise old()
 
 
-def refused(status: int, body: bytes = b"") -> RefusedError:
+def refused(status: int, body: bytes) -> RefusedError:
     """Return what a status means that refuses; of the body only what servers are known to say is looked at."""
     if _OTHER_VERSION.search(body):
         return RefusedError(

@@ -14,6 +14,7 @@ from exporter.collector import Trouble
 from exporter.collectors.websocket.answers import refused
 from exporter.collectors.websocket.way import Way
 from exporter.deadline import Deadline
+from exporter.fetchline import Line
 
 if TYPE_CHECKING:
     from websockets.client import ClientProtocol
@@ -144,14 +145,12 @@ class Channel:
             self._receive()
         return self._protocol.close_rcvd is not None
 
-    def leave(self, *last: str) -> None:
-        """Say the last words, and that it ends, without waiting for anything."""
+    def leave(self) -> None:
+        """Say that it ends, without waiting for anything."""
         from websockets.protocol import State
 
         with suppress(OSError):
             if self._protocol.state is State.OPEN:
-                for text in last:
-                    self._protocol.send_text(text.encode())
                 self._protocol.send_close(1000)
                 self._deadline = Deadline(0.2)
                 self._flush()
@@ -209,10 +208,7 @@ class Channel:
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():
-            rest = memoryview(data)
-            while rest:
-                self._line.settimeout(self._deadline.left())
-                rest = rest[self._line.send(rest) :]
+            Line(self._line, self._deadline).sendall(data)
 
     def _take(self, frame: "Frame") -> None:
         """Keep a frame, put together with those before it."""

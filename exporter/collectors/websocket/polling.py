@@ -38,9 +38,9 @@ class Polling:
         except UnicodeDecodeError:
             raise Trouble("what came by polling is not UTF-8", "see what answers there") from None
 
-    def send(self, *packets: str) -> None:
-        """Send packets in one request."""
-        self._request("POST", _BETWEEN.join(packet.encode() for packet in packets))
+    def send(self, packet: str) -> None:
+        """Send a packet."""
+        self._request("POST", packet.encode())
 
     def close(self, seconds: float, *last: str) -> bool:
         """Send the last packets, and end the session."""

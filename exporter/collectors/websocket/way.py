@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from socket import socket
-from typing import Final
-from urllib.parse import SplitResult, quote, unquote
+from urllib.parse import SplitResult, unquote
 
 from exporter import __version__
 from exporter.collectors.websocket.phases import Phases
@@ -14,10 +13,8 @@ from exporter.collectors.websocket.settings import WebSocketSettings
 from exporter.cookies import Cookies
 from exporter.deadline import Cancel, Deadline
 from exporter.fetchline import trusted
-from exporter.httprequest import basic
+from exporter.httprequest import Request, basic, path_of
 from exporter.probeline import Place, Sight, opened, secured, unverified
-
-_UNQUOTED: Final = "!#$%&'()*+,/:;=?@[]~"
 
 
 @dataclass(slots=True)
@@ -88,7 +85,7 @@ class Way:
     def target(self, query: str = "") -> str:
         """Return the path and query of a request, more of a query beside the address' own."""
         both = "&".join(filter(None, (self.url.query, query)))
-        return quote((self.url.path or "/") + (f"?{both}" if both else ""), safe=_UNQUOTED)
+        return path_of(Request(self.url._replace(query=both)), None)
 
     def headers(self) -> dict[str, str]:
         """Return what a request says of who asks."""
