@@ -32,9 +32,13 @@ _GRACE: Final = 5.0  # seconds for a toil to end; one that hangs in the kernel i
 _EXIT: Final = 1.0  # seconds for the process to end
 _SILENCE: Final = 60.0  # seconds without a sign of life, of which there is one every few, after which it is replaced
 # -P: what lies in the working directory must not be taken for a module
-# this exporter, not another one that is installed as well
+# This exporter is loaded by its place: another one may be installed as well, and be found first.
 _PROGRAM: Final = """import sys
-sys.path[:0] = [{path!r}] if {path!r} not in sys.path else []
+from importlib.util import module_from_spec, spec_from_file_location
+sys.path.append({path!r})
+spec = spec_from_file_location("exporter", {path!r} + "/exporter/__init__.py")
+sys.modules["exporter"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["exporter"])
 from exporter.helperprocess import main; main({descriptor})"""
 
 

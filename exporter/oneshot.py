@@ -16,7 +16,7 @@ from exporter.state import State
 from exporter.target import Target
 
 _FIRST_LOOKS: Final = 15.0  # seconds for what is looked at in the background to be looked at once
-_BETWEEN: Final = 0.25  # seconds until it is seen whether it was
+_SOONEST: Final = 0.25  # seconds until it is seen whether it was
 _LETTING_GO: Final = 2.0  # seconds for all targets together, as when the exporter ends
 
 
@@ -34,10 +34,10 @@ def read_once(config: Config, names: Sequence[str] = ()) -> tuple[list[Target], 
     begun = time.monotonic()
     for target in targets:
         target.await_watch(max(0.0, begun + target.settings.timeout - time.monotonic()))
-    early, until = _read(targets), begun + _FIRST_LOOKS
+    early, until, pause = _read(targets), begun + _FIRST_LOOKS, _SOONEST
     while early and time.monotonic() < until:
-        time.sleep(_BETWEEN)
-        early = _read(early)
+        time.sleep(pause)  # longer each time: all that the targets give is read again
+        early, pause = _read(early), pause * 1.5
     snapshots = [target.view() for target in targets]
     _let_go(targets)
     board.close()

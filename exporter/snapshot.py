@@ -95,7 +95,7 @@ class Held:
     def note(self, outcome: Outcome) -> None:
         """Keep what a read has given just now; what is held already stands as long as it did."""
         interval = self._intervals.get(outcome.read)
-        if interval is None or outcome.early or self._kept.get(outcome.read, (None,))[0] is outcome:
+        if interval is None or self._kept.get(outcome.read, (None,))[0] is outcome:
             return
         if outcome.status != "failed":
             self._backoffs[outcome.read].succeeded()

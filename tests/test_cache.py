@@ -55,6 +55,19 @@ def test_the_distribution_of_ages(tmp_path: Path) -> None:
     assert abs(float(shown[IT("entry_age_seconds_sum")]) - (10 + 200 + 800 + 1032 * HOUR)) < 60
 
 
+def test_what_was_checked_stands_until_the_next_walk_of_a_large_tree(tmp_path: Path) -> None:
+    put(tmp_path / "a.json", "{}")
+    schema = {"schema": '{"type": "object"}'}
+    settings = settings_of({"it": {"path": str(tmp_path), "ttl": "24h", "validate": schema}})
+    entries = dict(surveyed(settings))
+    ago, checked = time.time() - 3000.0, of("it", check="schema")("validation_ok")
+    entries["surveyed it"] = {**entries["surveyed it"], "lasted": 3600.0, "ended": ago}
+    entries["checked it"] = {**entries["checked it"], "lasted": 1.0, "time": ago}
+    assert page(settings, entries)[checked] == "1"
+    entries["surveyed it"]["lasted"] = 1.0
+    assert checked not in page(settings, entries)
+
+
 def test_an_empty_class_has_none_and_since_when_over_a_restart(tmp_path: Path) -> None:
     settings = settings_of({"it": {"path": str(tmp_path), "ttl": "24h"}})
     entries = surveyed(settings)

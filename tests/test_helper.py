@@ -182,6 +182,20 @@ def test_one_that_is_stopped_and_takes_in_no_more_is_replaced(tmp_path: Path, mo
         assert job.ended() == "the helper process ended with signal 9"
 
 
+def test_another_exporter_that_is_installed_is_not_taken_for_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "other" / "exporter").mkdir(parents=True)
+    (tmp_path / "other" / "exporter" / "__init__.py").write_text("raise SystemExit('the other one')")
+    (tmp_path / "log").write_text("one\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    with helping() as helper:
+        job = Job(helper, "Count", Place(str(tmp_path / "log")))
+        until(job.ready.is_set)
+        job.stop.set()
+        assert job.ended() == ""
+
+
 def test_it_tells_what_it_costs_over_the_deaths_of_processes(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("one\n")
     with helping() as helper:

@@ -46,6 +46,9 @@ def rewritten(area: str, alerts: set[str], *, looser: bool) -> dict[str, Any]:
         for rule in group["rules"]:
             if "alert" in rule and rule["alert"] != shape.ALWAYS:
                 rule["expr"] = changed(by_expression[rule["expr"].strip()], looser=looser)
+    kept = [rule for group in rules["groups"] for rule in group["rules"]]
+    # one that was left out by mistake would silence alerts, and look as if a test had seen the figure
+    assert {name for rule in kept for name in SIGNAL.findall(rule["expr"])} <= {rule.get("record") for rule in kept}
     return {"groups": [group for group in rules["groups"] if group["rules"]]}
 
 

@@ -28,7 +28,7 @@ class Classes:
         told, trouble = self.told("surveyed", name), self.told("trouble", name)
         if told is None or (trouble is not None and not trouble.get("hangs")):
             return None
-        return None if self._is_outdated(told, told["ended"]) else told
+        return None if self._is_outdated(told) else told
 
     def checked(self, name: str) -> Told | None:
         """Return what the checks found last, unless that is out of date."""
@@ -48,7 +48,7 @@ class Classes:
         where, trouble, told = self.classes[name].path, self.told("trouble", name), self.told("surveyed", name)
         if trouble is not None:
             yield Trouble(f"{where}: {trouble['reason']}", trouble["fix"])
-        elif told is not None and self._is_outdated(told, told["ended"]):
+        elif told is not None and self._is_outdated(told):
             yield Trouble(f"{where}: not walked for {(time.time() - told['ended']) / 60:.0f} minutes")
         elif told is not None and told["cut"]:
             yield Trouble(f"{where}: the walk is cut short", "raise `max_entries`")
@@ -56,5 +56,5 @@ class Classes:
             fix = "let the exporter's user enter and read all folders below it"
             yield Trouble(f"{where}: {told['unreadable']} folders cannot be read", fix)
 
-    def _is_outdated(self, told: Told, when: float) -> bool:
-        return time.time() - when > longest_rest(self.settings.walk_interval, told["lasted"])
+    def _is_outdated(self, told: Told) -> bool:
+        return time.time() - float(told["ended"]) > longest_rest(self.settings.walk_interval, told["lasted"])

@@ -24,7 +24,6 @@ _REGISTRIES: Final = {
     "canceled": "canceled",
 }  # fmt: skip
 _FRONT: Final = 20  # jobs at the front of a queue among which the oldest is looked for, as some are put there
-_MOST_RUNNING: Final = 500
 
 
 class FromRQ:
@@ -52,7 +51,7 @@ class FromRQ:
 
     def queues(self, session: RQSession) -> Remarking:
         """Yield how much is in each queue and each of its registries, and since when the oldest waits or runs."""
-        due, waiting, running = _due(session), session.jobs(_ends(session)), session.jobs(_under_way(session))
+        due, waiting, running = _due(session), session.jobs(_ends(session)), session.running
         for queue, sizes in _sizes(session).items():
             planned, since = due[queue]
             more = {"waiting": planned, "scheduled": -planned}
@@ -70,7 +69,7 @@ class FromRQ:
     def running(self, session: RQSession) -> Samples:
         """Yield how many runs of each job are under way, and since when."""
         begun: defaultdict[str, list[float | None]] = defaultdict(list)
-        for job in chain.from_iterable(session.jobs(_under_way(session)).values()):
+        for job in chain.from_iterable(session.running.values()):
             name = self._tally.name(job.called)
             begun[name].append(job.started)
             self._tally.began(name, job.started)
@@ -131,16 +130,6 @@ def _ends(session: RQSession) -> dict[str, list[str]]:
     return {
         queue: [text(name) for name in [*listed(front, "LRANGE"), *([last] if last else [])]]
         for queue, (front, last) in found.items()
-    }
-
-
-def _under_way(session: RQSession) -> dict[str, list[str]]:
-    """Return the jobs of each queue that run: each with its execution in RQ 2 and later."""
-    most = str(_MOST_RUNNING - 1)
-    found = session.each({queue: [("ZRANGE", session.key("wip", queue), "0", most)] for queue in session.queues})
-    return {
-        queue: list(dict.fromkeys(text(name).partition(":")[0] for name in listed(names, "ZRANGE")))
-        for queue, (names,) in found.items()
     }
 
 

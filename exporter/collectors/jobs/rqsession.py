@@ -3,6 +3,7 @@
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 from exporter.collector import Trouble
@@ -13,6 +14,7 @@ from exporter.collectors.redis.trouble import listed, refused
 
 _CALL: Final = re.compile(r"([A-Za-z_][\w.]{0,99})\(")
 _FIELDS: Final = ("enqueued_at", "started_at", "ended_at", "description", "failure_ttl")
+_MOST_RUNNING: Final = 500
 _AT_ONCE: Final = 1000  # commands on the way, so that the server need not keep many answers
 
 Key = TypeVar("Key", bound=Hashable)
@@ -68,6 +70,16 @@ class RQSession:
         asked = {about: [("HMGET", self.key("job", name), *_FIELDS) for name in jobs] for about, jobs in names.items()}
         found = self.each(asked)
         return {about: [_job(listed(answer, "HMGET")) for answer in answers] for about, answers in found.items()}
+
+    @cached_property
+    def running(self) -> dict[str, list[Job]]:
+        """The jobs of each queue that run: each with its execution in RQ 2 and later."""
+        most = str(_MOST_RUNNING - 1)
+        found = self.each({queue: [("ZRANGE", self.key("wip", queue), "0", most)] for queue in self.queues})
+        return self.jobs({
+            queue: list(dict.fromkeys(text(name).partition(":")[0] for name in listed(names, "ZRANGE")))
+            for queue, (names,) in found.items()
+        })  # fmt: skip
 
     def cancel(self) -> None:
         """Let go of what is waited for, from another thread."""
