@@ -79,7 +79,7 @@ class DialogueSettings:
         example="smtp",
     )
     steps: tuple[Step, ...] = setting(
-        (), help="What is said, step by step; without any, connecting is all.", example="[{send: PING, expect: PONG}]"
+        (), help="What is said, step by step; without any, connecting is all.", example="[{send: PING}, {expect: '^PONG'}]"
     )
     line_end: Literal["crlf", "lf", "none"] = setting("crlf", help="What ends a line that is sent.")
     values: Mapping[str, Secret] = setting(
