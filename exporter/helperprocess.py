@@ -18,6 +18,7 @@ from exporter.toil import Changes, Toil
 
 _NICENESS: Final = 10
 _BEAT: Final = 5.0  # seconds between signs of life
+_importing: Final = threading.Lock()  # two threads whose packages import each other would see halves of them
 
 
 class Channel:
@@ -57,9 +58,10 @@ class Work(threading.Thread):
 
     def _toil(self) -> Toil:
         module, _, name = self._order["toil"].partition(":")
-        make: type[Toil] = getattr(importlib.import_module(module), name)
-        # from the exporter itself, over a channel that nobody else has
-        settings = pickle.loads(b64decode(self._order["settings"]))  # noqa: S301
+        with _importing:
+            make: type[Toil] = getattr(importlib.import_module(module), name)
+            # from the exporter itself, over a channel that nobody else has
+            settings = pickle.loads(b64decode(self._order["settings"]))  # noqa: S301
         return make(settings, self._order["kept"])
 
     def _tell(self, changes: Changes) -> None:

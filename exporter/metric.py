@@ -281,6 +281,8 @@ def pattern(name: str, kind: Kind, help: str, *, unit: str = "", labels: Sequenc
 
 def covers(declared: Metric | Pattern, name: str) -> bool:
     """Return whether the series of this name are the declared metric's."""
+    if not name.startswith(declared.name.partition("*")[0]):
+        return False  # most are not, and a pattern for each would take long
     stem = re.escape(declared.name).replace(r"\*", "[a-zA-Z0-9_]+")
     suffix = "_(bucket|sum|count)" if declared.kind == "histogram" else ""
     return re.fullmatch(stem + suffix, name) is not None

@@ -1,12 +1,15 @@
 """The helper process: what it does for toils, and what becomes of them when something dies."""
 
 import os
+import pickle
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +21,7 @@ import pytest
 
 from exporter.collector import Trouble
 from exporter.helper import Helper
+from exporter.helperprocess import Channel, Work
 from exporter.ledger import Ledger
 from exporter.state import State
 from tests.support import until
@@ -110,6 +114,44 @@ def test_what_ends_by_itself_again_and_again_leaves_nothing_behind(monkeypatch: 
 def test_a_toil_that_cannot_be_made_is_told() -> None:
     with helping() as helper:
         assert "has no attribute 'Nothing'" in Job(helper, "Nothing", Place()).ended()
+
+
+_HALF = """
+import sys, time
+until = time.monotonic() + 1
+while {other!r} not in sys.modules and time.monotonic() < until:
+    pass
+from {other} import NAME as OTHER
+NAME = {name!r}
+class Half:
+    def __init__(self, settings, kept): pass
+"""
+
+
+def test_two_whose_packages_import_each_other_are_made_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    halves = {"toil_left": "toil_right", "toil_right": "toil_left"}
+    for name, other in halves.items():
+        text = _HALF.format(name=name, other=other)
+        (tmp_path / f"{name}.py").write_text(text if name == "toil_left" else f"NAME = 1\n{text}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    nothing = b64encode(pickle.dumps(None)).decode()
+    failed: list[str] = []
+
+    def make(name: str, channel: Channel) -> None:
+        try:
+            Work(channel, {"toil": f"{name}:Half", "begin": 1, "settings": nothing, "kept": {}})._toil()
+        except ImportError as error:
+            failed.append(str(error))
+
+    with socket.socket() as connection:
+        threads = [threading.Thread(target=make, args=(name, Channel(connection))) for name in reversed(halves)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+    assert failed == []
+    for name in halves:
+        assert sys.modules.pop(name)
 
 
 def test_one_that_does_not_end_is_left_behind_and_others_go_on(tmp_path: Path) -> None:
