@@ -1,6 +1,7 @@
 """`make bench` runs through and reports every row; what it measures is not judged here."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.bench.celery import PEER
 from tests.bench.follow import MTAIL
 from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, REDIS_EXPORTER, ROOT
 from tests.bench.table import Goal
+from tests.blackbox import BLACKBOX
 
 # even a quick run takes minutes
 pytestmark = [pytest.mark.timeout(500), pytest.mark.long]
@@ -111,9 +113,23 @@ def test_celery_is_measured_beside_its_exporter_and_a_cache_alone(run: tuple[str
     assert all(cache["helper_cpu_s"] > 0 for cache in figures["caches"])
 
 
+def test_probes_and_visits_are_measured(run: tuple[str, dict[str, Any]]) -> None:
+    report, figures = run
+    kinds = {"dns", "icmp", "websocket", "Socket.IO"}
+    kinds |= {"http", "https", "tcp", "tcp with TLS"} if shutil.which("nginx") else set()
+    assert figures["probes"]["by_turns"].keys() == kinds
+    for kind, sides in figures["probes"]["by_turns"].items():
+        both = BLACKBOX is not None and kind not in ("websocket", "Socket.IO")
+        assert sides.keys() == ({"page", "each", "theirs"} if both else {"page", "each"})
+        assert all(min(side["cpu_ms"], side["carried_by_one_core"]) > 0 for side in sides.values())
+        assert f"| {kind} | exporter, all on one page | " in report
+    assert figures["probes"]["paced"].keys() == kinds & {"http", "https"}
+    assert len(figures["visits"]) == (1 if shutil.which("chromium") else 0)
+
+
 def test_the_report_shows_each_goal_and_whether_it_is_met(run: tuple[str, dict[str, Any]]) -> None:
     report, figures = run
-    assert len(figures["goals"]) == 21
+    assert len(figures["goals"]) == 24
     for goal in figures["goals"]:
         row = next(line for line in report.splitlines() if line.startswith(f"| {goal['name']} |"))
         assert row.endswith({True: "| met |", False: "| MISSED |", None: "| - |"}[goal["met"]])

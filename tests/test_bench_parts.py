@@ -78,4 +78,4 @@ def test_a_part_that_is_not_asked_for_has_no_section() -> None:
     nothing = Results({}, [], None, None, {}, {}, None, None, [])
     page = report.as_markdown(nothing)
     assert page.count("\n## ") == 1  # the goals, of which there are none
-    assert set(PARTS) == {"host", "postgres", "processes", "stores", "helper", "celery", "cache"}
+    assert set(PARTS) == {"host", "postgres", "processes", "stores", "helper", "celery", "cache", "probes", "visits"}

@@ -60,9 +60,9 @@ class Scraper:
         self.result = Scrapes()
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
 
-    def once(self) -> bytes:
-        """Return the page as it came, compressed."""
-        self._connection.request("GET", self.server.path, headers=HEADERS)
+    def once(self, path: str | None = None) -> bytes:
+        """Return the page as it came, compressed; another than the server's where its path is given."""
+        self._connection.request("GET", path or self.server.path, headers=HEADERS)
         answer = self._connection.getresponse()
         body = answer.read()
         assert answer.status == 200, f"{self.server.name} answered {answer.status}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from exporter import __version__
 from tests.bench.processes import NODE_EXPORTER, POSTGRES_EXPORTER, PROCESS_EXPORTER, version_of
+from tests.blackbox import BLACKBOX
 
 
 def describe() -> dict[str, str]:
@@ -19,6 +20,7 @@ def describe() -> dict[str, str]:
         "prometheus-node-exporter": version_of(NODE_EXPORTER),
         "prometheus-postgres-exporter": version_of(POSTGRES_EXPORTER),
         "prometheus-process-exporter": version_of(PROCESS_EXPORTER),
+        "prometheus-blackbox-exporter": version_of(BLACKBOX),
         "load average before": f"{os.getloadavg()[0]:.2f}",
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.bench import access, burst, cache, celery, database, follow, groups, machine, stores, walk
+from tests.bench import access, burst, cache, celery, database, follow, groups, machine, probes, stores, visits, walk
 from tests.bench.load import Pages, Scraper, Scrapes, by_turns, crowd, many_clients
 from tests.bench.processes import NODE_EXPORTER, PARITY, Running, exporter, node_exporter
 from tests.bench.results import Big, Crowded, Helped, Host, Results, Server
@@ -23,7 +23,7 @@ SILENT: Final = 500
 HALF: Final = 500
 
 
-PARTS: Final = ("host", "postgres", "processes", "stores", "helper", "celery", "cache")
+PARTS: Final = ("host", "postgres", "processes", "stores", "helper", "celery", "cache", "probes", "visits")
 
 
 def measure(scale: Scale, parts: Collection[str] = PARTS) -> Results:
@@ -40,6 +40,8 @@ def measure(scale: Scale, parts: Collection[str] = PARTS) -> Results:
             helped=_helped(place, scale) if "helper" in parts else None,
             celery=celery.measure(place, scale) if "celery" in parts else None,
             caches=cache.measure(place, scale.cache_entries, scale.cache_rounds) if "cache" in parts else [],
+            probed=probes.measure(place, scale) if "probes" in parts else None,
+            visits=visits.measure(scale.visits) if "visits" in parts else None,
         )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterable
 from typing import Any, Final
 
-from tests.bench import areas, helped, queues
+from tests.bench import areas, helped, outside, queues
 from tests.bench.load import Pages
 from tests.bench.results import Host, Results
 from tests.bench.table import Goal, kib, mib, p50, p99, ratio, table
@@ -19,6 +19,7 @@ def goals(results: Results) -> list[Goal]:
         *areas.goals(results),
         *(helped.goals(results.helped) if results.helped else ()),
         *(queues.goals(results.celery) if results.celery else ()),
+        *outside.goals(results.probed),
     ]
 
 
@@ -50,6 +51,7 @@ def as_markdown(results: Results) -> str:
         *(helped.sections(results.helped) if results.helped else ()),
         *(queues.sections(results.celery) if results.celery else ()),
         *(queues.cache_sections(results.caches) if results.caches else ()),
+        *outside.sections(results.probed, results.visits),
         "## Goals",
         _goals(results),
     ]
@@ -83,6 +85,7 @@ def as_json(results: Results) -> dict[str, Any]:
         **(helped.figures(results.helped) if results.helped else {}),
         **({"celery": queues.figures(results.celery)} if results.celery else {}),
         **({"caches": queues.cache_figures(results.caches)} if results.caches else {}),
+        **outside.figures(results.probed, results.visits),
         "goals": [{"name": goal.name, "limit": goal.limit, "measured": goal.measured, "unit": goal.unit,
                    "met": goal.met()} for goal in goals(results)],
     }  # fmt: skip

@@ -9,7 +9,9 @@ from tests.bench.cache import Cached
 from tests.bench.celery import Celery
 from tests.bench.follow import Followed
 from tests.bench.load import Pages, Scrapes
+from tests.bench.probes import Probed
 from tests.bench.processes import Memory
+from tests.bench.visits import Visits
 from tests.bench.walk import Walked
 
 
@@ -123,3 +125,5 @@ class Results:
     helped: Helped | None
     celery: Celery | None
     caches: list[Cached]
+    probed: Probed | None = None
+    visits: Visits | None = None

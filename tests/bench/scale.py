@@ -44,6 +44,15 @@ class Scale:
     """Batches, and scrapes in each, of celery-exporter, which takes two seconds for one."""
     cache_entries: int = 10_000
     cache_rounds: int = 5
+    probe_targets: int = 50
+    """Of each kind, and how often each is probed in a batch."""
+    probe_batches: int = 10
+    probe_rounds: int = 1
+    paced_targets: int = 200
+    """Probed every so many seconds, so often."""
+    paced_seconds: float = 15.0
+    paced_rounds: int = 4
+    visits: int = 5
 
 
 QUICK: Final = Scale(
@@ -55,4 +64,5 @@ QUICK: Final = Scale(
     helped_batches=2, helped_batch=5,
     celery_tasks=400, celery_runs=1, celery_batches=2, celery_batch=3, celery_peer=(1, 2),
     cache_entries=60, cache_rounds=1,
+    probe_targets=3, probe_batches=2, probe_rounds=1, paced_targets=5, paced_seconds=1.0, paced_rounds=2, visits=1,
 )  # fmt: skip
