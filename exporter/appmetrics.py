@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 from exporter import jobmetrics
-from exporter.metric import Metric, counter, gauge
+from exporter.metric import Metric, counter, gauge, info
 
 
 class Figure(NamedTuple):
@@ -35,6 +35,19 @@ CACHE_MISSES = counter(
     source=_SOURCE,
 )  # fmt: skip
 
+INFO = info(
+    "runbook_app_info",
+    "Which version of an application runs; `app` is the target or the job that its requests are counted under.",
+    labels=("app", "version"),
+    source=_SOURCE,
+)
+DEPRECATED = gauge(
+    "runbook_app_endpoint_deprecated",
+    "Whether the application's own description (openapi.json) calls an endpoint deprecated, for the methods named.",
+    labels=("app", "endpoint", "methods"),
+    source=_SOURCE,
+)
+
 _ANY: Final = float("inf")
 _TIME: Final = 1e11  # seconds since 1970; what is above it is told in milliseconds
 
@@ -45,6 +58,8 @@ FIGURES: Final = {
         Figure(VIDEO_SPEED, 100_000.0),
         Figure(ACTIVE_USERS, _ANY),
         Figure(ACTIVE_SESSIONS, _ANY),
+        Figure(INFO, 1.0),
+        Figure(DEPRECATED, 1.0),
         Figure(CACHE_HITS, _ANY),
         Figure(CACHE_MISSES, _ANY),
         Figure(jobmetrics.LENGTH, _ANY),
@@ -63,5 +78,7 @@ FIGURES: Final = {
 }
 """By name; none is ever below 0."""
 
-METRICS: Final = (DEDUPLICATION, VIDEO_SPEED, ACTIVE_USERS, ACTIVE_SESSIONS, CACHE_HITS, CACHE_MISSES)
+METRICS: Final = (
+    DEDUPLICATION, VIDEO_SPEED, ACTIVE_USERS, ACTIVE_SESSIONS, INFO, DEPRECATED, CACHE_HITS, CACHE_MISSES,
+)  # fmt: skip
 """Those that no collector gives by itself."""

@@ -87,6 +87,15 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """What is marked on every panel at the times when an expression has a sample."""
+
+    name: str
+    expr: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dashboard:
     """One dashboard; its area is the stem of its file, of its uid and of the rule file."""
 
@@ -102,6 +111,8 @@ class Dashboard:
     """How the names of metrics begin that are read once a minute: rates of them look back over four minutes."""
     targets: str = ""
     """The metric that knows the targets, where `presence` has no such label."""
+    marks: Sequence[Mark] = ()
+    """What is marked besides alerts."""
 
 
 def lines(

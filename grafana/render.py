@@ -8,7 +8,7 @@ from grafana_foundation_sdk.models import dashboard, prometheus
 
 from exporter.pack import Pack
 from grafana import alerts, visuals
-from grafana.declare import Dashboard, Panel, Query, Row, Variable
+from grafana.declare import Dashboard, Mark, Panel, Query, Row, Variable
 
 DATASOURCE: Final = dashboard.DataSourceRef(type_val="prometheus", uid="${datasource}")
 TAG: Final = "runbook"
@@ -31,7 +31,7 @@ def model(declared: Dashboard, pack: Pack, runbooks: str) -> dashboard.Dashboard
         refresh="30s",
         panels=list(_placed(declared, pack)),
         templating=dashboard.DashboardDashboardTemplating(list_val=list(_variables(declared, runbooks))),
-        annotations=dashboard.AnnotationContainer(list_val=[_annotation(declared, pack)]),
+        annotations=dashboard.AnnotationContainer(list_val=list(_annotations(declared, pack))),
         links=[_others()],
     )
 
@@ -49,7 +49,8 @@ def _variables(declared: Dashboard, runbooks: str) -> Iterator[dashboard.Variabl
         *declared.variables,
     ):
         yield _query_variable(variable, above)
-        above.append(f'{variable.label}=~"${variable.label}"')
+        absent = "|" if variable.label == "target" and declared.matchers == "$own" else ""
+        above.append(f'{variable.label}=~"${variable.label}{absent}"')
     yield _variable(
         dashboard.VariableType.CONSTANT, "runbooks", "Runbooks", runbooks, current=runbooks,
         hide=dashboard.VariableHide.HIDE_VARIABLE,
@@ -82,13 +83,14 @@ def _query_variable(variable: Variable, above: Iterable[str]) -> dashboard.Varia
     return made
 
 
-def _annotation(declared: Dashboard, pack: Pack) -> dashboard.AnnotationQuery:
-    """Return what marks, on every panel, when an alert of this area fired."""
-    expr = 'ALERTS{alertname=~"$alerts", alertstate="firing", $own}'
-    return dashboard.AnnotationQuery(
-        name="Alerts", datasource=DATASOURCE, enable=True, icon_color="red",
-        expr=alerts.written_out(expr, declared, pack),
-    )  # fmt: skip
+def _annotations(declared: Dashboard, pack: Pack) -> Iterator[dashboard.AnnotationQuery]:
+    """Yield what marks, on every panel, when an alert of this area fired, and what else the dashboard marks."""
+    firing = Mark("Alerts", 'ALERTS{alertname=~"$alerts", alertstate="firing", $own}', "red")
+    for mark in (firing, *declared.marks):
+        yield dashboard.AnnotationQuery(
+            name=mark.name, datasource=DATASOURCE, enable=True, icon_color=mark.colour,
+            expr=alerts.written_out(mark.expr, declared, pack),
+        )  # fmt: skip
 
 
 def _others() -> dashboard.DashboardLink:

@@ -132,6 +132,6 @@ def busy(server: Nginx) -> Iterator[None]:
 
 def _ask_on(server: Nginx, stop: threading.Event) -> None:
     while not stop.wait(0.05):
-        for path in ("/", "/orders/1", "/missing", "/broken", "/api/videos/7"):
+        for path in ("/", "/orders/1", "/missing", "/broken", "/api/videos/7", "/api/search"):
             server.ask(path)
         server.ask("/upload", "POST", b"x" * 2000)

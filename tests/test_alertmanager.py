@@ -153,11 +153,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
 
 OF_TARGETS = (
     "PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|Celery|Job|Cache|Endpoint|Port|Login|Security|Certificate|Frontend|API|"
-    "WebSocket|Health|Page|CollectorFailing|severity|Incident|stuck"
+    "WebSocket|Health|Page|Slow|Search|CollectorFailing|severity|Incident|stuck"
 )
-OWN = {"queue", "queue_name", "class", "location", "serial_number", "subject_CN", "issuer_CN"}
+OWN = {"queue", "queue_name", "endpoint", "class", "location", "filepath", "serial_number", "subject_CN", "issuer_CN"}
 """What tells members of one target apart, on the alerts of each pair."""
-ONE = {"serial_number": "1", "subject_CN": "shop", "issuer_CN": "CA"}
+ONE = {"filepath": "/etc/ssl/shop.pem", "serial_number": "1", "subject_CN": "shop", "issuer_CN": "CA"}
 TWO = ONE | {"serial_number": "2"}
 OF_PROBES = ("PortClosed", "LoginFailing", "SecurityCheckFailed", "CertificateNotVerified")
 
@@ -190,12 +190,21 @@ CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
     *((f"what {alert} tells is not told again", [named(alert) | SHOP], [FAILING | SHOP]) for alert in OF_PROBES),
     ("more than is allowed is more than is aimed at",
      [named("APIResponseOverMaximum") | SHOP], [named("APIResponseOverTarget") | SHOP]),
+    ("an application that is slow is one alert",
+     [named("SlowResponse") | SHOP, named("APIHighLatency") | CRM | {"endpoint": "/a"}],
+     [named("APIHighLatency") | SHOP | {"endpoint": "/a"},
+      named("SearchLatencyHigh") | SHOP | {"endpoint": "/search"}]),
+    ("a search that is as slow as no endpoint should be is told of once",
+     [named("APIHighLatency") | SHOP | {"endpoint": "/search"},
+      named("SearchLatencyHigh") | SHOP | {"endpoint": "/b"}],
+     [named("SearchLatencyHigh") | SHOP | {"endpoint": "/search"}]),
     ("of a certificate that a server shows the nearest end is told",
      [named("CertificateExpired") | SHOP, named("CertificateExpiresNow") | CRM],
      [named("CertificateExpiresNow") | SHOP, named("CertificateExpiresSoon") | SHOP,
       named("CertificateExpiresSoon") | CRM]),
     ("certificates on disk are told of each for itself",
-     [named("CertificateExpired") | SHOP | ONE, named("CertificateExpiresNow") | SHOP | TWO],
+     [named("CertificateExpired") | SHOP | ONE, named("CertificateExpiresNow") | SHOP | TWO,
+      named("CertificateExpiresNow") | SHOP | ONE | {"filepath": "/etc/ssl/other.pem"}],
      [named("CertificateExpiresNow") | SHOP | ONE, named("CertificateExpiresSoon") | SHOP | TWO]),
     ("a page that is broken explains its errors",
      [named("FrontendBroken") | SHOP | {"element": "#root"}], [named("FrontendErrors") | SHOP | {"kind": "exception"}]),
