@@ -3,7 +3,7 @@
 import json
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -129,11 +129,11 @@ class Way:
 
 
 @contextmanager
-def whole_way(folder: Path, config: str) -> Iterator[Way]:
+def whole_way(folder: Path, config: str, program: Sequence[str] = PLAIN) -> Iterator[Way]:
     """Run everything over an exporter with this configuration."""
     own, alerts = free_port(), free_port()
     with (
-        running(folder, config, program=PLAIN) as exporter,
+        running(folder, config, program=program) as exporter,
         webhook() as sink,
         alertmanager(folder, alerts, sink),
         prometheus(folder, quick(exporter.port, own, alerts, folder), own, _RESEND) as server,

@@ -15,12 +15,23 @@ from tests.hostmounts import alone
 HERE = Path(__file__).parent
 # these look at all mounts of the host
 _OF_THE_HOST = ("test_system_", "test_beside_node_exporter", "test_oneshot")
+# files that take longest, which begin first, so that none is left alone in the end
+_LONGEST = (
+    "test_dashboards_live", "test_rules_figures", "test_page", "test_celery_fleet", "test_celery_collector",
+    "test_dashboards_outside_live", "test_celery_queues_rabbitmq", "test_arrives", "test_celery_workers",
+    "test_web_reload", "test_web_tls", "test_websocket_socketio", "test_celery_queues_way", "test_cache_validation",
+)  # fmt: skip
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])  # two workers share a processor
 settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {f"{name}.py": rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 PLAIN = ("-m", "exporter")
 PLUGGED = (str(ROOT / "tests" / "plugged.py"),)
 """With the collector `fake` of tests/collectors."""
+HURRIED = (str(ROOT / "tests" / "hurried.py"),)
+"""With reads every few seconds that are made once a minute."""
 
 
 def free_port() -> int:
@@ -55,7 +57,7 @@ class Exporter:
         return self._log.read_text(encoding="utf-8")
 
     def await_listening(self) -> None:
-        until(lambda: "listening on" in self.output() or self.process.poll() is not None)
+        until(lambda: "listening on" in self.output() or self.process.poll() is not None, 30)
         found = re.search(r"listening on (.*:\d+)", self.output())
         assert found, self.output()
         self.address = found[1].split(", ")[0]

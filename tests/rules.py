@@ -13,18 +13,14 @@ import yaml
 from exporter import catalogue
 from exporter.collector import Collector, Read
 from exporter.metric import Metric, Pattern
+from tests.foreign import MIDDLEWARES, SELF_MONITORED
 from tests.process import ROOT
 
 FOLDER: Final = ROOT / "rules"
 FILES: Final = sorted(FOLDER.glob("*.yml"))
 SCRAPED: Final = frozenset({"job", "instance", "target"})
 SCRAPE_INTERVAL: Final = 15.0
-SELF_MONITORED: Final = {
-    "up": ("gauge", ()),
-    "alertmanager_notifications_failed_total": ("counter", ("integration",)),
-    "prometheus_rule_evaluation_failures_total": ("counter", ("rule_group",)),
-}
-"""What Prometheus and Alertmanager say of themselves, where rules ask for it."""
+FOREIGN: Final = {**SELF_MONITORED, **MIDDLEWARES}
 COUNTED_BY_THE_KERNEL: Final = {
     "node_vmstat_oom_kill": "untyped by its original exporter, and only ever grows",
 }
@@ -82,12 +78,17 @@ class Rule:
         return f"{self.area}: {self.name}{static or ''}"
 
 
+def loaded(text: str) -> Any:
+    """Return what YAML says, read by the C library: the files of rules and of their tests are long."""
+    return yaml.load(text, yaml.CSafeLoader)
+
+
 def rules_in(text: str, area: str) -> list[Rule]:
     """Return the rules of a file in their order."""
     return [
         Rule(area, group["name"], rule.get("alert") or rule["record"], str(rule["expr"]).strip(), rule,
              promql_parser.parse(str(rule["expr"])))
-        for group in yaml.safe_load(text)["groups"] for rule in group["rules"]
+        for group in loaded(text)["groups"] for rule in group["rules"]
     ]  # fmt: skip
 
 
@@ -102,12 +103,19 @@ def metrics() -> dict[str, list[Metric | Pattern]]:
     return catalogue.by_collector()
 
 
+@cache
+def declared(name: str) -> tuple[str, Metric | Pattern] | None:
+    """Return a metric's collector and declaration; to look through all of them takes a while."""
+    return catalogue.find_metric(name, metrics())
+
+
+@cache
 def known(name: str) -> Known | None:
     """Return what is known of a metric; None where nobody declares it."""
-    if name in SELF_MONITORED:
-        kind, labels = SELF_MONITORED[name]
+    if name in FOREIGN:
+        kind, labels = FOREIGN[name]
         return Known(kind, SCRAPED | frozenset(labels))
-    found = catalogue.find_metric(name, metrics())
+    found = declared(name)
     if found is None:
         return None
     metric = found[1]
@@ -153,9 +161,10 @@ def promtool_tests(area: str) -> list[Path]:
     return sorted((FOLDER / "tests").glob(f"{area}.yml")) + sorted((FOLDER / "tests").glob(f"{area}_*.yml"))
 
 
-def _tests(area: str) -> Iterator[dict[str, Any]]:
-    for file in promtool_tests(area):
-        yield from yaml.safe_load(file.read_text(encoding="utf-8"))["tests"]
+@cache
+def _tests(area: str) -> list[dict[str, Any]]:
+    files = [loaded(file.read_text(encoding="utf-8")) for file in promtool_tests(area)]
+    return [test for file in files for test in file["tests"]]
 
 
 def cases(area: str) -> Iterator[Case]:

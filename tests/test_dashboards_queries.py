@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import promql_parser
@@ -14,6 +15,7 @@ from grafana import alerts, units
 from grafana.declare import signal
 from tests import dashboards
 from tests.dashboards import AREAS, Asked, asked, load, panels, substituted
+from tests.foreign import MIDDLEWARES, SELF_MONITORED
 from tests.process import ROOT
 
 CATALOGUE = catalogue.by_collector()
@@ -25,9 +27,8 @@ PROMETHEUS: Final = {
     "scrape_samples_scraped": set[str](),
     "ALERTS": {"alertname", "alertstate"},
 }
-# What Prometheus and Alertmanager say of themselves, which only rules ask for.
-DELIVERY: Final = {"alertmanager_notifications_failed_total": {"integration"},
-                   "prometheus_rule_evaluation_failures_total": {"rule_group"}}  # fmt: skip
+# What others give, which only rules ask for.
+FOREIGN: Final = {name: set(labels) for name, (_, labels) in {**SELF_MONITORED, **MIDDLEWARES}.items()}
 STANDING: Final = {"job", "instance", "target"}
 MADE: Final = re.compile(r'[})], "(\w+)", "')  # what label_replace() and label_join() add
 BY_VARIABLES: Final = {"job": "$job", "instance": "$instance"}
@@ -66,6 +67,7 @@ class Reading:
         self._above.pop()
 
 
+@cache
 def selectors(expr: str) -> list[Selected]:
     reading = Reading()
     parsed = promql_parser.parse(expr.replace("$__rate_interval", "1m").replace("$__range", "1h"))
@@ -73,6 +75,7 @@ def selectors(expr: str) -> list[Selected]:
     return reading.selected
 
 
+@cache
 def kind_of(name: str) -> str:
     """Return the type of a metric; a signal or one of Prometheus' own goes up and down."""
     if name in PACK.signals or name in PROMETHEUS:
@@ -82,9 +85,10 @@ def kind_of(name: str) -> str:
     return found[1].kind
 
 
+@cache
 def labels_of(name: str) -> set[str]:
-    if name in PROMETHEUS or name in DELIVERY:
-        return {**PROMETHEUS, **DELIVERY}[name] | STANDING
+    if name in PROMETHEUS or name in FOREIGN:
+        return {**FOREIGN, **PROMETHEUS}[name] | STANDING
     if name in PACK.signals:
         made = {label for one in PACK.signals[name] for label in MADE.findall(one.expression)}
         return made | {label for metric in PACK.metrics(name) for label in labels_of(metric)}
@@ -93,14 +97,13 @@ def labels_of(name: str) -> set[str]:
     return {*found[1].labels, *STANDING} | ({"le"} if found[1].kind == "histogram" else set())
 
 
+@cache
 def always_has_a_target(name: str) -> bool:
     """Return whether the series carry the label `target` however they are scraped."""
     if name in PROMETHEUS:
         return False
     if name in PACK.signals:
-        return all(always_has_a_target(metric) for metric in PACK.metrics(name) if metric not in DELIVERY) and not (
-            set(PACK.metrics(name)) & DELIVERY.keys()
-        )
+        return not FOREIGN.keys() & PACK.metrics(name) and all(map(always_has_a_target, PACK.metrics(name)))
     found = catalogue.find_metric(name, CATALOGUE)
     assert found, f"{name} is in no catalogue"
     return found[0] not in (HOST_COLLECTOR, selfmetrics.Exporter.kind) or found[1].labels[:1] == ("collector",)
