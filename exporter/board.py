@@ -2,9 +2,11 @@
 
 import concurrent.futures
 import hashlib
+import itertools
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +20,8 @@ from exporter.target import Target
 from exporter.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+
+_APART: Final = 0.25  # seconds, at most, between the first rounds of background targets
 
 BUILT_IN: Final = ("host", "exporter")
 """The targets of this process itself; their series carry no label `target`."""
@@ -72,9 +76,8 @@ class Board:
         for name, target in before.items():
             if made.get(name) is not target:
                 target.close()
-        for name, target in made.items():
-            if before.get(name) is not target:
-                target.start(after=before.get(name))
+        for name, delay in _delays(target.settings for name, target in made.items() if before.get(name) is not target):
+            made[name].start(after=before.get(name), delay=delay)
         kept = [target.settings for target in made.values()]
         self.state.keep_only({shelf_of(target) for target in kept} | {ledger_of(target) for target in kept})
 
@@ -125,3 +128,15 @@ class Board:
             target.close(max(0.0, deadline - self._clock.monotonic()))
         self.telemetry.helper.close()
         self._watchdog.close()
+
+
+def _delays(targets: Iterable[TargetSettings]) -> Iterator[tuple[str, float]]:
+    """Yield the name of each target with the seconds until its first round.
+
+    Those of one interval are spread over it: hundreds of probes at once would time how they wait for each other.
+    """
+    listed = [(target.name, target.interval or 0.0) for target in targets]
+    of_interval = Counter(interval for _, interval in listed)
+    numbers: dict[float, Iterator[int]] = defaultdict(itertools.count)
+    for name, interval in listed:
+        yield name, next(numbers[interval]) * min(_APART, interval / of_interval[interval])

@@ -33,6 +33,10 @@ class NotApplicable(Trouble):
     """What the read looks at does not exist here: an answer, not a failure."""
 
 
+class Unable(Trouble):
+    """Nothing could be looked at, for a reason of our own, as a missing library: nothing is known of the target."""
+
+
 def together(troubles: Iterable[Trouble]) -> None:
     """Raise several troubles as one, with each remedy once; nothing where there is none."""
     if said := list(troubles):
@@ -131,6 +135,10 @@ class Collector(Generic[Session]):
     """Seconds between rounds of a kind that is too expensive to be read at each scrape."""
     timeout: ClassVar[float] = 60.0
     """Seconds that a round in the background may take, if its interval is not shorter."""
+    looks_again: ClassVar[bool] = False
+    """Whether a round that ends with a remark is followed by another as soon as one that failed."""
+    patient: bool = False
+    """Whether the next round awaits the interval also after one that failed: many failed logins lock an account."""
     toil: ClassVar[str] = ""
     """`module:class` of the Toil that does this kind's work in the helper process, in place of a watch."""
 
@@ -193,8 +201,14 @@ def kinds() -> list[str]:
     """Return the names of all kinds: the files and folders in exporter/collectors/ that begin with no `_`."""
     from exporter import collectors
 
-    names = [module.name for module in pkgutil.iter_modules(collectors.__path__)]
-    return sorted(name for name in names if not name.startswith("_"))
+    return list(_kinds_in(tuple(collectors.__path__)))
+
+
+@functools.cache
+def _kinds_in(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Return them by where they are; each target of a configuration asks."""
+    names = [module.name for module in pkgutil.iter_modules(folders)]
+    return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
 def find(kind: str) -> type[Collector[Any]]:

@@ -58,8 +58,8 @@ class Target:
         self._partial: tuple[tuple[Any, ...], Snapshot] | None = None
         self._due = clock.monotonic()
 
-    def start(self, after: "Target | None" = None) -> None:
-        """Begin what runs without being asked: a watch, and the rounds of a background target.
+    def start(self, after: "Target | None" = None, delay: float = 0.0) -> None:
+        """Begin what runs without being asked: a watch, and after `delay` seconds the rounds of a background target.
 
         `after` is the target that had this one's name before: nothing is opened until it has let go, or for as long
         as this one's timeout.
@@ -69,6 +69,7 @@ class Target:
             self._watcher.start(self._after)
         if self.settings.interval is not None:
             with self._changed:
+                self._due += delay
                 self._wake()
 
     def listen(self) -> None:
@@ -182,7 +183,7 @@ class Target:
         with self._changed:
             self._snapshot = self._knowledge.nothing(round.time, "a mistake of the exporter; its log says more")
             self._round, self._last, self._partial = None, round, None
-            self._due = self._clock.monotonic() + self._backoff.failed()
+            self._due = self._clock.monotonic() + self._back_off()
         if not round.done.done():
             round.done.set_result(None)
 
@@ -195,10 +196,15 @@ class Target:
 
     def _rest(self, snapshot: Snapshot) -> float:
         """Return the seconds before the next round may begin."""
-        if snapshot.up is False:
-            return self._backoff.failed()
+        if snapshot.up is False or (self.collector.looks_again and _has_remark(snapshot)):
+            return self._back_off()
         self._backoff.succeeded()
         return self.settings.interval or 0.0
+
+    def _back_off(self) -> float:
+        """Count a failure, and return the seconds to wait."""
+        wait = self._backoff.failed()
+        return max(wait, self.settings.interval or 0.0) if self.collector.patient else wait
 
     def _let_go(self, thread: threading.Thread | None) -> None:
         """Close the collector when neither a round nor the watch runs any more."""
@@ -279,6 +285,10 @@ class Target:
                 self.collector.interrupt()
         except BaseException:
             log.debug("cancelling failed", exc_info=True, extra={"target": self.settings.name})
+
+
+def _has_remark(snapshot: Snapshot) -> bool:
+    return any(outcome.status == "ok" and outcome.reason for outcome in snapshot.outcomes)
 
 
 def log_change(before: Snapshot, after: Snapshot) -> None:

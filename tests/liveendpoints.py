@@ -36,17 +36,17 @@ def endpoints(folder: Path) -> Iterator[str]:
         shop = stack.enter_context(answering(_report, context))
         plain = stack.enter_context(answering(page(b"Welcome", Last_Modified="Sun, 29 Nov 2026 10:00:00 GMT")))
         yield f"""
-  shop-health: {{collector: http, url: "{shop.url}/health", ca_file: {folder}/ca.pem, max_age: 500ms, report: {{}}}}
-  shop-plain: {{collector: http, url: {plain.url}, tls_required: true, max_age: 500ms, critical: false}}
-  shop-api: {{collector: http, url: {plain.url}/api, purpose: api, max_age: 500ms}}
-  shop-untrusted: {{collector: http, url: {shop.url}, max_age: 500ms, critical: false}}
+  shop-health: {{collector: http, url: "{shop.url}/health", ca_file: {folder}/ca.pem, interval: 2s, report: {{}}}}
+  shop-plain: {{collector: http, url: {plain.url}, tls_required: true, interval: 2s, critical: false}}
+  shop-api: {{collector: http, url: {plain.url}/api, purpose: api, interval: 2s}}
+  shop-untrusted: {{collector: http, url: {shop.url}, interval: 2s, critical: false}}
   shop-login:
     collector: http
     url: {plain.url}
     purpose: login
-    max_age: 500ms
+    interval: 2s
     steps: [{{name: form, url: /login}}, {{name: session, url: /session, method: POST, body: user=probe}}]
   shop-security:
-    {{collector: http, url: {plain.url}, purpose: security, max_age: 500ms, expect: {{body_absent: [Traceback]}}}}
-  shop-gone: {{collector: http, url: "http://127.0.0.1:{free_port()}/", max_age: 500ms}}
+    {{collector: http, url: {plain.url}, purpose: security, interval: 2s, expect: {{body_absent: [Traceback]}}}}
+  shop-gone: {{collector: http, url: "http://127.0.0.1:{free_port()}/", interval: 2s}}
 """

@@ -44,12 +44,12 @@ def probes(folder: Path) -> Iterator[str]:
         plain = stack.enter_context(speaking(_greet))
         names = stack.enter_context(serving(good))
         yield f"""
-  mail-port: {{collector: tcp, address: {plain.place}, max_age: 500ms, steps: [{{expect: ^220}}]}}
-  mail-soon: {{collector: tcp, address: {secure[0].place}, tls: true, ca_file: {folder}/ca.pem, max_age: 500ms}}
-  mail-ended: {{collector: tcp, address: {secure[1].place}, tls: true, ca_file: {folder}/ca.pem, max_age: 500ms}}
-  mail-gone: {{collector: tcp, address: "127.0.0.1:{free_port()}", max_age: 500ms}}
-  names: {{collector: dns, server: {names.place}, query_name: shop.example.com, max_age: 500ms}}
-  names-gone: {{collector: dns, server: "127.0.0.1:{free_port()}", query_name: shop.example.com, max_age: 500ms}}
-  gateway: {{collector: icmp, host: 127.0.0.1, max_age: 500ms}}
+  mail-port: {{collector: tcp, address: {plain.place}, interval: 2s, steps: [{{expect: ^220}}]}}
+  mail-soon: {{collector: tcp, address: {secure[0].place}, tls: true, ca_file: {folder}/ca.pem, interval: 2s}}
+  mail-ended: {{collector: tcp, address: {secure[1].place}, tls: true, ca_file: {folder}/ca.pem, interval: 2s}}
+  mail-gone: {{collector: tcp, address: "127.0.0.1:{free_port()}", interval: 2s}}
+  names: {{collector: dns, server: {names.place}, query_name: shop.example.com, interval: 2s}}
+  names-gone: {{collector: dns, server: "127.0.0.1:{free_port()}", query_name: shop.example.com, interval: 2s}}
+  gateway: {{collector: icmp, host: 127.0.0.1, interval: 2s}}
   certificates: {{collector: tls, paths: ["{os.fspath(folder)}/*.pem"], max_age: 500ms}}
 """

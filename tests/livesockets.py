@@ -21,15 +21,15 @@ def sockets(folder: Path) -> Iterator[str]:  # as the other sets have it
         broken = served if program is None else stack.enter_context(nginx(program, served, upgrades=False))
         event = "event: {name: status, json: [{path: '[0].status', equals: ok}]}"
         yield f"""
-  nova-clip-socket: {{collector: websocket, url: "http://127.0.0.1:{served}", max_age: 500ms, socketio: {{{event}}}}}
-  nova-clip-polling: {{collector: websocket, url: "http://127.0.0.1:{broken}", max_age: 500ms,
+  nova-clip-socket: {{collector: websocket, url: "http://127.0.0.1:{served}", interval: 2s, socketio: {{{event}}}}}
+  nova-clip-polling: {{collector: websocket, url: "http://127.0.0.1:{broken}", interval: 2s,
     socketio: {{transport: polling}}}}
-  nova-clip-proxied: {{collector: websocket, url: "http://127.0.0.1:{broken}", max_age: 500ms, socketio: {{}}}}
-  nova-clip-admin: {{collector: websocket, url: "http://127.0.0.1:{served}", max_age: 500ms,
+  nova-clip-proxied: {{collector: websocket, url: "http://127.0.0.1:{broken}", interval: 2s, socketio: {{}}}}
+  nova-clip-admin: {{collector: websocket, url: "http://127.0.0.1:{served}", interval: 2s,
     socketio: {{namespace: /admin}}}}
-  audio: {{collector: websocket, url: "ws://127.0.0.1:{echo}/audio", max_age: 500ms,
+  audio: {{collector: websocket, url: "ws://127.0.0.1:{echo}/audio", interval: 2s,
     steps: [{{send: hello, expect: hello}}]}}
-  audio-silent: {{collector: websocket, url: "ws://127.0.0.1:{silent}", max_age: 500ms, timeout: 2s,
+  audio-silent: {{collector: websocket, url: "ws://127.0.0.1:{silent}", interval: 2s, timeout: 2s,
     steps: [{{send: hello, expect: hello}}]}}
-  audio-gone: {{collector: websocket, url: "ws://127.0.0.1:{free_port()}", max_age: 500ms}}
+  audio-gone: {{collector: websocket, url: "ws://127.0.0.1:{free_port()}", interval: 2s}}
 """

@@ -31,8 +31,8 @@ EXPECTED: Final = {
     ("CertificateExpired", "certificates", "P0"),
     ("CertificateRotationOverdue", "certificates", "P3"),
     ("CertificateNotReadable", "certificates", "P2"),
-    *(("CertificateExpiresNow", target, "P1") for target in ("mail-soon", "mail-ended", "certificates")),
-    *(("CertificateExpiresSoon", target, "P2") for target in ("mail-soon", "mail-ended", "certificates")),
+    ("CertificateExpiresNow", "mail-soon", "P1"),
+    ("CertificateExpiresSoon", "mail-soon", "P2"),
 }
 BUSY: Final = {"APIResponseOverTarget", "APIResponseOverMaximum"}
 """What fires as well where the machine is busy."""
@@ -71,8 +71,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     with ExitStack() as stack:
         targets = stack.enter_context(endpoints(folder("endpoints"))) + stack.enter_context(probes(folder("probes")))
         targets += f"""
-  later: {{collector: http, url: "http://127.0.0.1:{port}/", max_age: 500ms}}
-  later-blog: {{collector: http, url: "http://127.0.0.1:{port}/blog", max_age: 500ms, critical: false}}
+  later: {{collector: http, url: "http://127.0.0.1:{port}/", interval: 2s}}
+  later-blog: {{collector: http, url: "http://127.0.0.1:{port}/blog", interval: 2s, critical: false}}
 """
         way = stack.enter_context(whole_way(folder("way"), f"targets:{targets}"))
         yield Seen(way, port)

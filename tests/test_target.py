@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from exporter.metric import Samples
+from exporter.metric import Remarking, Samples
 from exporter.snapshot import Snapshot
-from tests.engine import VALUE, Bench, Script, Session, gives, outcomes, raises, settings, values
+from tests.engine import VALUE, Bench, Script, Scripted, Session, gives, outcomes, raises, settings, values
 from tests.support import until
 
 UP = 'runbook_target_up{collector="scripted",target="t"}'
@@ -453,6 +453,23 @@ def test_the_background_is_read_at_its_interval() -> None:
         until(lambda: script.rounds.count == 2)
 
 
+def test_targets_in_the_background_begin_apart() -> None:
+    scripts = [Script({"a": gives("a")}) for _ in range(3)]
+    with Bench(*(settings(script, str(number), interval=15.0) for number, script in enumerate(scripts))) as bench:
+        until(lambda: scripts[0].rounds.count == 1)
+        for number in (1, 2):
+            assert [script.rounds.count for script in scripts] == [1] * number + [0] * (3 - number)
+            bench.advance(0.2501)
+            until(lambda number=number: scripts[number].rounds.count == 1)  # type: ignore[misc]
+
+
+def test_thousands_of_targets_begin_within_their_interval() -> None:
+    scripts = [Script({"a": gives("a")}) for _ in range(201)]
+    with Bench(*(settings(script, str(number), interval=1.0) for number, script in enumerate(scripts))) as bench:
+        bench.advance(1.0)
+        until(lambda: all(script.rounds.count for script in scripts))
+
+
 def test_an_overdue_background_round_is_down_and_its_readings_are_gone() -> None:
     with Bench() as bench:
         gate = bench.gate()
@@ -490,6 +507,33 @@ def test_a_failing_background_target_is_tried_sooner_and_then_at_its_interval() 
             rest = target._due - bench.clock.monotonic()
             assert longest / 2 <= rest <= longest
             bench.advance(rest + 0.001)
+
+
+def test_what_is_patient_is_tried_no_sooner_than_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scripted, "patient", True)
+    script = Script({"a": gives("a")}, connecting=failing(OSError("wrong password")))
+    with Bench(background(script, interval=60.0)) as bench:
+        target = bench.targets()[0]
+        for number in (1, 2, 3):
+            until(lambda number=number: script.rounds.count == number and target._round is None)  # type: ignore[misc]
+            assert target._due - bench.clock.monotonic() == 60
+            bench.advance(60)
+
+
+@pytest.mark.parametrize("looks_again", [True, False])
+def test_after_a_remark_what_looks_again_does_so_soon(looks_again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(_: Session) -> Remarking:
+        yield VALUE(0, read="a")
+        return "it is late"
+
+    monkeypatch.setattr(Scripted, "looks_again", looks_again)
+    script = Script({"a": late})
+    with Bench(background(script)) as bench:
+        target = bench.targets()[0]
+        until(lambda: script.rounds.count == 1 and target._round is None)
+        assert bench.look().up
+        rest = target._due - bench.clock.monotonic()
+        assert 7.5 <= rest <= 15 if looks_again else rest == 600
 
 
 @pytest.mark.parametrize("interval", [None, 10.0])
