@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(500)]
 EXPECTED: Final = {
     ("FrontendBroken", "front-broken", "P0"),
     ("FrontendErrors", "front-broken", "P2"),
+    ("BrowserStorageFailing", "front-broken", "P2"),
     ("PageOverBudget", "front", "P2"),
     ("BundleOverBudget", "front", "P3"),
     ("SourceSiteChanged", "races", "P3"),

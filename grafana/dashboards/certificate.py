@@ -5,7 +5,7 @@ from typing import Final
 from grafana.declare import YES_NO, Column, Dashboard, Panel, Row, firing, lines, signal, stat, table
 
 SHOWN: Final = "{{instance}} {{target}}"
-EACH: Final = f"{SHOWN} {{{{subject_CN}}}}"
+EACH: Final = f"{SHOWN} {{{{subject_CN}}}} {{{{filepath}}}}"
 NAMES: Final = {"instance": "Instance", "target": "Target"}
 ON_DISK: Final = {**NAMES, "filepath": "File", "subject_CN": "Name", "issuer_CN": "Issuer", "serial_number": "Number"}
 _BY: Final = "by (instance, target)"
@@ -41,17 +41,21 @@ GLANCE: Final[list[Panel]] = [
 ]  # fmt: skip
 
 WATCHED: Final[list[Panel]] = [
-    signal("Left", "How long until each certificate ends that a server needs, and each on disk.",
-           "CertificateExpiresSoon", "CertificateExpiresNow", legend=EACH, empty=_NONE),
-    signal("Over", "The same by how much its target matters; below nothing it is over.", "CertificateExpired",
-           legend=EACH, empty=_NONE),
+    signal("Left", "How long until each certificate ends that a server needs, and each on disk; those that have ended"
+           " left out.",
+           "CertificateExpiresSoon", legend=EACH, width=8, empty=_NONE),
+    signal("Ending", "The same by how much its target matters.", "CertificateExpiresNow", legend=EACH, width=8,
+           empty=_NONE),
+    signal("Over", "How long until each ends, by how much its target matters; below nothing it is over.",
+           "CertificateExpired", legend=EACH, width=8, empty=_NONE),
     signal("Trusted", "Whether what the server shows is trusted and its own; not there once it is over.",
            "CertificateNotVerified", legend=SHOWN, width=8, unit="none", states=YES_NO, empty=_NOT_SHOWN),
     signal("Age", "How long ago each certificate on disk began; not those of authorities.",
            "CertificateRotationOverdue", legend=EACH, width=8, empty=_NO_FILES),
-    signal("Files that cannot be read", "Files that should hold certificates, and cannot be read, are gone, or hold"
-           " none.",
-           "CertificateNotReadable", legend=SHOWN, width=8, unit="none", empty=_NO_FILES),
+    signal("Files that cannot be read", "Whether each file that should hold certificates cannot be read, is gone, or"
+           " holds none.",
+           "CertificateNotReadable", legend=f"{SHOWN} {{{{filepath}}}}", width=8, unit="none",
+           states={"0": ("well", "green"), "1": ("cannot be read", "red")}, empty=_NO_FILES),
 ]  # fmt: skip
 
 TLS: Final[list[Panel]] = [

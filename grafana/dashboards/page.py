@@ -67,7 +67,7 @@ WATCHED: Final[list[Panel]] = [
         "lines", "Storage in the browser", "Whether each page can write to its localStorage and read it again, and the"
         " share of its room that is used.",
         [Query("runbook:page_storage:ok{$match}", f"{EACH} works"),
-         Query("runbook:page_storage:ratio{$match}", f"{EACH} used")],
+         Query("runbook:page_storage:ratio{$match}", f"{EACH} {{{{store}}}} used")],
         "percentunit", ("BrowserStorageFailing",), top=1, empty=_NO_STORAGE,
     ),
 ]  # fmt: skip
@@ -88,7 +88,7 @@ VISITS: Final[list[Panel]] = [
     lines("Memory of the browser", "The most that its processes had for themselves during the visit.",
           ("runbook_page_browser_memory_bytes{$match}", EACH), width=8, empty=_NONE),
     lines("Stored", "What each page has stored in the browser.",
-          ("runbook_page_storage_used_bytes{$match}", EACH), width=8, empty=_NO_STORAGE),
+          ("runbook_page_storage_used_bytes{$match}", f"{EACH} {{{{store}}}}"), width=8, empty=_NO_STORAGE),
     table("Watched for changes", "Since when each page is watched, and when it was last found built otherwise.",
           NAMES,
           Column("Watched", f"1000 * max {_BY} (runbook_page_structure_watched_timestamp_seconds{{$match}})",

@@ -38,11 +38,12 @@ WATCHED: Final[list[Panel]] = [
     signal("Response times of APIs", "What half of the probes of the last minutes took at least.",
            "APIResponseOverTarget", "APIResponseOverMaximum", legend=EACH, empty="no target has `purpose: api`"),
     signal("Failures of WebSockets", "Of the connections of a quarter of an hour, how many failed; not there where"
-           " none has failed for a while.",
+           " none has failed for a while, or only once.",
            "WebSocketUnstable", legend=EACH, top=1, empty="no WebSocket has failed of late"),
     signal("Logins", "Whether logging in works.", "LoginFailing", legend=EACH, width=8, unit="none", states=UP_DOWN,
            empty="no target has `purpose: login`"),
-    signal("Guards", "Whether what should guard the application is in place; not there where nothing answers.",
+    signal("Guards", "Whether what should guard the application is in place; not there where nothing answers, or an"
+           " error of the server.",
            "SecurityCheckFailed", legend=EACH, width=8, unit="none", states=YES_NO,
            empty="no target has `purpose: security`"),
     signal("HTTPS where it is meant", "Whether the answer came by HTTPS.", "PlainHTTPServed", legend=EACH, width=8,
@@ -50,12 +51,12 @@ WATCHED: Final[list[Panel]] = [
     signal("Reports that say critical", "Whether the health report calls the whole critical.", "HealthCritical",
            legend=EACH, width=8, unit="none", states={"0": ("no", "green"), "1": ("critical", "red")},
            empty=_NO_REPORT),
-    signal("Reports that say degraded", "Whether the health report calls the whole degraded, or by a word that is"
-           " not known.",
+    signal("Reports that say degraded", "Whether the health report calls the whole degraded, by a word that is not"
+           " known, or healthy above checks that are not.",
            "HealthDegraded", legend=f"{EACH} {{{{status}}}}", width=8, unit="none",
            states={"0": ("no", "green"), "1": ("yes", "orange")}, empty=_NO_REPORT),
-    signal("Age of health reports", "How far each report is from now, by its own account.", "HealthReportStale",
-           legend=EACH, width=8, empty="no report says when it was made"),
+    signal("Age of health reports", "How far each report was from the time when it was read, by its own account.",
+           "HealthReportStale", legend=f"{EACH} {{{{when}}}}", width=8, empty="no report says when it was made"),
 ]  # fmt: skip
 
 TIMES: Final[list[Panel]] = [
