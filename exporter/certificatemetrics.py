@@ -4,7 +4,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from exporter.certificates import Certificate, UnreadableError, certificate, earliest_end
+from exporter.certificates import Certificate, UnreadableError, certificate, earliest_end, library
+from exporter.collector import Unable
 from exporter.metric import Samples, gauge, info
 from exporter.probeline import Shown
 
@@ -58,15 +59,28 @@ _LONGEST: Final = 500  # letters of a label: a certificate may have thousands of
 
 
 def shown_samples(shown: Shown | None) -> Samples:
-    """Yield what a handshake showed; nothing where there was none."""
+    """Yield what a handshake showed; nothing where there was none, and no dates without the library that reads them."""
     if shown is None:
         return
-    yield EARLIEST(earliest_end(shown.chain))
-    yield LAST_CHAIN(earliest_end(shown.trusted))
-    yield from _own(shown)
-    yield VERSION_INFO(1, version=shown.version)
-    yield CIPHER_INFO(1, cipher=iana(shown.cipher))
+    if not library_lacking(shown):
+        yield EARLIEST(earliest_end(shown.chain))
+        yield LAST_CHAIN(earliest_end(shown.trusted))
+        yield from _own(shown)
+    if shown.version:  # a second look at what did not verify may fail
+        yield VERSION_INFO(1, version=shown.version)
+        yield CIPHER_INFO(1, cipher=iana(shown.cipher))
     yield VERIFIED(shown.verified)
+
+
+def library_lacking(shown: Shown | None) -> str:
+    """Return that nothing can read the certificates that were shown, with the remedy; nothing where something can."""
+    if shown is None or not shown.chain:
+        return ""
+    try:
+        library()
+    except Unable as unable:
+        return f"when the certificates end is not known, as they need the library cryptography: {unable.fix}"
+    return ""
 
 
 def _own(shown: Shown) -> Samples:

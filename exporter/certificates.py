@@ -4,16 +4,17 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
-from exporter.collector import Trouble
+from exporter.collector import Unable
 
 if TYPE_CHECKING:
     from cryptography import x509
 
 INSTALL: Final = "install it with: pip install 'runbook-exporter[tls]'"
 _MOST: Final = 2048  # certificates whose facts are kept
+_MOST_BYTES: Final = 8 << 20  # of those certificates; their facts take some times as much
 
 _STANDARD: Final = {
     "2.5.4.6": "C", "2.5.4.8": "ST", "2.5.4.7": "L", "2.5.4.9": "STREET", "2.5.4.17": "POSTALCODE", "2.5.4.10": "O",
@@ -64,10 +65,42 @@ class Certificate:
         return self.serial.to_bytes((self.serial.bit_length() + 7) // 8, "big").hex() if self.serial > 0 else "00"
 
 
-@lru_cache(_MOST)
+class _Kept:
+    """The facts of the certificates that were asked for last, as many as memory has room for."""
+
+    def __init__(self) -> None:
+        self._facts: dict[bytes, tuple[Certificate, int]] = {}
+        self._bytes = 0
+        self._lock = Lock()
+
+    def get(self, digest: bytes) -> Certificate | None:
+        with self._lock:
+            found = self._facts.pop(digest, None)
+            if found is None:
+                return None
+            self._facts[digest] = found  # which is the newest now
+            return found[0]
+
+    def put(self, digest: bytes, found: Certificate, size: int) -> None:
+        with self._lock:
+            if digest not in self._facts:
+                self._facts[digest] = found, size
+                self._bytes += size
+            while len(self._facts) > _MOST or self._bytes > _MOST_BYTES:
+                self._bytes -= self._facts.pop(next(iter(self._facts)))[1]
+
+
+_kept: Final = _Kept()
+
+
 def certificate(der: bytes) -> Certificate:
     """Return the facts of a certificate in DER; UnreadableError where it is none."""
-    return facts(_loaded(der))
+    digest = hashlib.sha256(der).digest()
+    found = _kept.get(digest)
+    if found is None:
+        found = facts(_loaded(der))
+        _kept.put(digest, found, len(der))
+    return found
 
 
 def earliest_end(ders: Iterable[bytes]) -> float | None:
@@ -79,17 +112,18 @@ def earliest_end(ders: Iterable[bytes]) -> float | None:
 
 
 def library() -> Any:
-    """Return the module cryptography.x509; Trouble where it is not installed."""
+    """Return the module cryptography.x509; Unable where it is not installed."""
     try:
         from cryptography import x509
     except ImportError:
-        raise Trouble("certificates need the library cryptography", INSTALL) from None
+        raise Unable("certificates need the library cryptography", INSTALL) from None
     return x509
 
 
 def _loaded(der: bytes) -> "x509.Certificate":
+    load = library().load_der_x509_certificate  # what broken() asks for would be lacking as well
     try:
-        found: x509.Certificate = library().load_der_x509_certificate(der)
+        found: x509.Certificate = load(der)
     except broken() as error:
         raise UnreadableError(f"is no certificate that can be read ({error})") from None
     return found

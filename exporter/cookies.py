@@ -1,5 +1,7 @@
 """Cookies for as long as one probe goes on: set by answers, sent where they belong."""
 
+import ipaddress
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +9,17 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import SplitResult
 
+from exporter.template import UNSENDABLE
+
 _MOST: Final = 100
 _LONGEST: Final = 8192
+_SECONDS: Final = re.compile(r"-?[0-9]+", re.ASCII)
+_OF_COUNTRIES: Final = ("ac", "co", "com", "edu", "go", "gob", "gov", "gouv", "mil", "ne", "net", "nom", "or", "org")
+_OF_HOSTERS: Final = (
+    "appspot.com", "azurewebsites.net", "blogspot.com", "cloudfront.net", "fly.dev", "github.io", "gitlab.io",
+    "herokuapp.com", "netlify.app", "onrender.com", "pages.dev", "vercel.app", "web.app", "workers.dev",
+)  # fmt: skip
+"""The best known of the domains below which anybody may have a name, besides those of countries such as co.uk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +74,18 @@ def _parsed(url: SplitResult, text: str) -> tuple[_Cookie | None, bool]:
     told = {key.strip().lower(): setting.strip() for key, _, setting in (one.partition("=") for one in rest)}
     host = url.hostname or ""
     domain = told.get("domain", "").lstrip(".").lower()
-    if not given or not name or (domain and not _may_set(host, domain)):
+    if not given or not name or UNSENDABLE.search(pair) or (domain and not _may_set(host, domain)):
         return None, False
+    below = bool(domain) and not _is_alone(domain)
     path = told.get("path", "")
     path = path if path.startswith("/") else (url.path.rpartition("/")[0] or "/")
-    return _Cookie(name, value, domain or host, bool(domain), path, "secure" in told), _is_over(told)
+    return _Cookie(name, value, domain if below else host, below, path, "secure" in told), _is_over(told)
 
 
 def _is_over(told: Mapping[str, str]) -> bool:
     """Tell whether a cookie is over already: this is how servers take one back."""
-    if "max-age" in told:
-        return told["max-age"].startswith(("0", "-"))
+    if _SECONDS.fullmatch(age := told.get("max-age", "")):
+        return age.startswith("-") or not age.strip("0")
     try:
         return parsedate_to_datetime(told["expires"]).timestamp() <= time.time()
     except (KeyError, ValueError, OverflowError):
@@ -81,4 +93,18 @@ def _is_over(told: Mapping[str, str]) -> bool:
 
 
 def _may_set(host: str, domain: str) -> bool:
-    return host == domain or ("." in domain and host.endswith(f".{domain}"))
+    return host == domain or ("." in domain and host.endswith(f".{domain}") and not _is_address(host))
+
+
+def _is_alone(domain: str) -> bool:
+    """Tell whether a domain is an address, or one below which others are at home: a cookie stays with its host then."""
+    word, _, country = domain.partition(".")
+    return _is_address(domain) or domain in _OF_HOSTERS or (len(country) == 2 and word in _OF_COUNTRIES)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

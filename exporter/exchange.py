@@ -6,7 +6,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult
@@ -15,8 +15,9 @@ from exporter.collector import Trouble
 from exporter.deadline import GIVEN_UP, Cancel, Deadline
 from exporter.fetchline import Connection, trusted
 from exporter.httprequest import Request, headers_of, path_of, proxy_headers
-from exporter.probeline import Family, Place, Sight, opened, secured, unverified
+from exporter.probeline import Family, Place, Sight, opened, secured, unable, unverified
 from exporter.tunnel import tunnelled
+from exporter.unzipping import Unzipping
 
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 _FAILURES: Final = (OSError, http.client.HTTPException, zlib.error, ValueError)
@@ -73,6 +74,7 @@ class Seen(Sight):
 
 def ask(request: Request, way: Way, seen: Seen) -> Answer:
     """Return the answer to one request; whatever goes wrong is a Trouble that says what to do."""
+    seen.answer = None  # what came before is not this one's
     try:
         answer = _asked(request, way, seen)
         if way.cancel.cancelled:  # a body without a length may have been cut
@@ -86,6 +88,8 @@ def ask(request: Request, way: Way, seen: Seen) -> Answer:
 
 def trouble(place: str, deadline: Deadline, error: Exception) -> Trouble:
     """Return what an error means to a person."""
+    if (ours := unable(error)) is not None:
+        return ours
     if isinstance(error, TimeoutError):
         return Trouble(f"{place} has not answered in full within {deadline.seconds:g} s", "see what keeps it busy")
     if isinstance(error, ssl.SSLError):
@@ -95,15 +99,24 @@ def trouble(place: str, deadline: Deadline, error: Exception) -> Trouble:
     if isinstance(error, OSError):
         return Trouble(f"{place} cannot be reached ({error.strerror or error})", "see whether it runs and listens")
     if isinstance(error, http.client.HTTPException | zlib.error):
-        return Trouble(f"{place} gave no whole HTTP answer ({type(error).__name__})", "see what listens there")
+        return _of_http(place, error)
     if isinstance(error, ValueError):  # its text may show a header
         return Trouble("the request cannot be sent", "leave out characters that an address or a header cannot hold")
     raise error
 
 
+def _of_http(place: str, error: Exception) -> Trouble:
+    if isinstance(error, zlib.error):
+        return Trouble(f"{place} says that it answers in gzip, and what came is none", "correct the server")
+    if isinstance(error, http.client.LineTooLong) or "headers" in str(error):
+        fix = "have it say less; a header may have 64 KiB, and there may be 100 of them"
+        return Trouble(f"{place} answers with more in its headers than is read", fix)
+    return Trouble(f"{place} gave no whole HTTP answer ({type(error).__name__})", "see what listens there")
+
+
 def _of_tls(place: str, error: ssl.SSLError) -> Trouble:
     if isinstance(error, ssl.SSLCertVerificationError):
-        fix = "name the authority that signed it with `ca_file`, or renew the certificate"
+        fix = "name who signed it with `ca_file`, or to the system where it is not the target's own host; or renew it"
         return Trouble(f"the certificate of {place} is not trusted ({error.verify_message.rstrip('.')})", fix)
     if isinstance(error, ssl.SSLEOFError) or "ALERT" in (error.reason or ""):
         fix = "see whether it asks for a client certificate (`client_cert`), or for another name or version"
@@ -137,7 +150,7 @@ def _note(seen: Seen, begun: float, first_byte: float | None) -> None:
 @contextmanager
 def _line(request: Request, way: Way, seen: Seen) -> Iterator[socket.socket]:
     """Have a line to whom is asked while the block runs: TCP or TLS, through the proxy where there is one."""
-    context = trusted(request.verify, request.cert) if request.secure else None
+    context = trusted(request.verify, request.cert, way.deadline.left()) if request.secure else None
     with _plain(request, way, seen) as line:
         if context is None:
             yield line
@@ -156,16 +169,26 @@ def _line(request: Request, way: Way, seen: Seen) -> Iterator[socket.socket]:
 
 @contextmanager
 def _plain(request: Request, way: Way, seen: Seen) -> Iterator[socket.socket]:
-    proxy = way.proxy
-    if proxy is None:
-        at = Place(request.host, request.port, way.family)
-    else:
-        at = Place(proxy.hostname or "", proxy.port or 80, way.family)
-    with opened(at, way.deadline, way.cancel, seen) as line:
-        if proxy is not None and request.secure:
+    with ExitStack() as stack:
+        if way.proxy is None:
+            place = Place(request.host, request.port, way.family)
+            line = stack.enter_context(opened(place, way.deadline, way.cancel, seen))
+        else:
+            line = _proxied(stack, request, way, way.proxy, seen)
+        yield line
+
+
+def _proxied(stack: ExitStack, request: Request, way: Way, proxy: SplitResult, seen: Seen) -> socket.socket:
+    """Return a line through a proxy; what goes wrong on the way to it is told of the proxy."""
+    place = Place(proxy.hostname or "", proxy.port or 80, way.family)
+    try:
+        line = stack.enter_context(opened(place, way.deadline, way.cancel, seen))
+        if request.secure:
             with seen.timing("connect"):
                 tunnelled(line, request.host, request.port, proxy_headers(proxy), way.deadline)
-        yield line
+        return line
+    except _FAILURES as error:
+        raise trouble(f"the proxy {Request(proxy).place}", way.deadline, error) from None
 
 
 def _head(response: http.client.HTTPResponse) -> Answer:
@@ -183,15 +206,15 @@ def _head(response: http.client.HTTPResponse) -> Answer:
 def _body(response: http.client.HTTPResponse, most: int, place: str) -> bytes:
     """Return the body, decompressed; no more is ever held than `most` bytes and a piece."""
     coding = response.headers.get("Content-Encoding", "").strip().lower()
-    decoder = zlib.decompressobj(wbits=31) if coding in _GZIP else None
-    body, begun = bytearray(), False
+    unzipped = Unzipping() if coding in _GZIP else None
+    body, came = bytearray(), 0
     while piece := response.read(min(_PIECE, most + 1)):
-        begun = True
-        body += decoder.decompress(piece, most + 1 - len(body)) if decoder else piece
-        if len(body) > most:
+        came += len(piece)
+        body += unzipped.take(piece, most + 1 - len(body)) if unzipped else piece
+        if len(body) > most or came > most + _PIECE:  # without end, and nothing in it
             raise Trouble(
                 f"{place} answers with more than {most} bytes", "ask for less, or allow more with `max_bytes`"
             )
-    if response.length or (decoder and begun and not decoder.eof):
+    if response.length or (unzipped and not unzipped.whole):
         raise http.client.IncompleteRead(b"")
     return bytes(body)

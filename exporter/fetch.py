@@ -46,7 +46,7 @@ def fetch(
     Redirects are followed where nothing secret could go astray: to the same host, or to another one where neither
     headers nor a body nor a certificate were given.
     """
-    request = Request(split(url), method, headers, body, verify, cert)
+    first = request = Request(split(url), method, headers, body, verify, cert)
     way = Way(Deadline(timeout), most, cancel or Cancel())
     for _ in range(_MOST_REDIRECTS + 1):
         answer = ask(request, way, Seen())
@@ -54,6 +54,7 @@ def fetch(
         if answer.status not in REDIRECTS or location is None:
             return _reply(request, answer, way.deadline)
         request = _redirected(request, location)
+        request = request._replace(verify=verify if request.host == first.host else True)  # it was said of that host
     raise Trouble(f"{request.place} redirects without end", "give the address that it should end at")
 
 

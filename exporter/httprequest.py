@@ -51,14 +51,19 @@ def split(url: str, base: str = "") -> SplitResult:
         port = parts.port
     except ValueError:  # its text may hold a part of the address
         parts, port = urlsplit(""), None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    known = parts.scheme in ("http", "https") and parts.hostname and port != 0
+    if not known or not parts.netloc.isprintable() or " " in parts.netloc:  # it is shown, perhaps in a terminal
         raise Trouble("the address is not understood", "expected http://HOST:PORT/PATH or https://HOST/PATH")
     return parts
 
 
 def redirected_to(url: SplitResult, location: str, same: Callable[[SplitResult, SplitResult], bool]) -> SplitResult:
     """Return where a redirect leads, with the user that was given where that is the same place as before."""
-    found = split(_as_sent(location), url.geturl())
+    try:
+        found = split(_as_sent(location), url.geturl())
+    except Trouble:
+        place, fix = Request(url).place, "correct the server: it should lead to http:// or https:// and a host"
+        raise Trouble(f"{place} redirects to what is no address of HTTP", fix) from None
     if "@" in url.netloc and "@" not in found.netloc and same(url, found):
         return found._replace(netloc=f"{url.netloc.rpartition('@')[0]}@{found.netloc}")
     return found
@@ -75,10 +80,18 @@ def path_of(request: Request, proxy: SplitResult | None) -> str:
     """Return what the request line names: a path, or the whole address where a proxy is asked."""
     url = request.url._replace(fragment="", path=request.url.path or "/")
     if proxy is not None and not request.secure:
-        url = url._replace(netloc=url.netloc.rpartition("@")[2])
+        url = url._replace(netloc=_ascii(url.netloc.rpartition("@")[2]))
     else:
         url = url._replace(scheme="", netloc="")
     return quote(url.geturl(), safe=_UNQUOTED)
+
+
+def _ascii(place: str) -> str:
+    """Return a host, with its port if any, as it is sent: names of other letters have a form in ASCII."""
+    if place.isascii():
+        return place
+    host, colon, port = place.partition(":")
+    return f"{host.encode('idna').decode()}{colon}{port}"
 
 
 def headers_of(request: Request, proxy: SplitResult | None) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from exporter.jmes import compiled
 from exporter.models import Problems
 from exporter.setting import setting
+
+MAX_DEPTH: Final = 100
+"""How deep the answer to a probe may be nested."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +17,9 @@ class JSONExpectation:
     """What must stand at a place in a JSON answer."""
 
     path: str = setting(help="The place, as a JMESPath.", example="database.status")
-    equals: str | None = setting(None, help="The value that must stand there.", example="ok", shown=True)
+    equals: str | None = setting(
+        None, help="The value that must stand there; null in quotes.", example="ok", shown=True
+    )
     one_of: tuple[str, ...] = setting((), help="The values of which one must stand there.", example="[ok, starting]")
 
     def check(self) -> Problems:
@@ -24,7 +29,7 @@ class JSONExpectation:
         except ValueError as error:
             yield "path", str(error)
         if (self.equals is None) == (not self.one_of):
-            yield "equals", "expected exactly one of equals and one_of"
+            yield "equals", "expected exactly one of equals and one_of; null stands in quotes"
 
     def wants(self, value: Any) -> bool:
         """Tell whether a value is one of those that are expected."""

@@ -61,7 +61,8 @@ def _problem(data: bytes, error: ValueError, shown: bool) -> str:
 
 
 def _too_deep(place: str, max_depth: int) -> Trouble:
-    return Trouble(f"{place} is nested more than {max_depth} levels deep", "raise `max_depth`, or ask for less of it")
+    fix = "raise `max_depth` where the target has it, or ask for less of it"
+    return Trouble(f"{place} is nested more than {max_depth} levels deep", fix)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from exporter.fetch import Cancel, Reply, fetch
 from exporter.httprequest import basic
 from exporter.models import Problems
 from exporter.setting import Bytes, FilePath, Secret, SecretURL, setting
+from exporter.tlssettings import Trusting
 
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_OWN_HEADERS: Final = ("host", "content-length", "transfer-encoding", "connection")
+_OWN_HEADERS: Final = ("content-length", "transfer-encoding", "connection")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestSettings:
+class RequestSettings(Trusting):
     """Where an HTTP server is, how it lets us in, and what an answer may cost."""
 
     url: SecretURL | None = setting(
@@ -46,10 +47,7 @@ class RequestSettings:
         if self.url is not None:
             yield from _check_url(self.url.reveal())
         yield from _check_headers(self)
-        if bool(self.client_cert) != bool(self.client_key):
-            yield "client_cert" if self.client_cert else "client_key", "stands alone; expected both files"
-        if self.insecure_skip_verify and self.ca_file:
-            yield "ca_file", "is not looked at with insecure_skip_verify; expected only one of them"
+        yield from self.check_trust()
         if not 1 <= self.max_bytes <= 64 << 20:
             yield "max_bytes", "is more than can be held, or nothing; expected 1 to 64MiB"
 
@@ -70,8 +68,8 @@ class RequestSettings:
             headers={"Accept": accept, **kind, **self.credentials(), **given},
             method="GET" if body is None else "POST",
             body=body,
-            verify=False if self.insecure_skip_verify else self.ca_file or True,
-            cert=(self.client_cert, self.client_key) if self.client_cert else None,
+            verify=self.verify,
+            cert=self.cert,
             cancel=cancel,
         )
 
@@ -111,6 +109,8 @@ def _check_headers(request: RequestSettings) -> Problems:
 
 def header_problem(name: str, text: str) -> str:
     """Return why a header cannot be given; nothing where it can."""
+    if name.lower() == "host":
+        return "is made of the address; expected `host_header` instead, which the collector http has"
     if not _HEADER.fullmatch(name) or name.lower() in _OWN_HEADERS:
         return "is no header that can be given; expected a name such as X-API-Key"
     return "" if _sendable(text) else "holds a character that a header cannot; expected printable ASCII"

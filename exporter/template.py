@@ -6,23 +6,42 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote, quote_plus
 
-_NAME: Final = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
+from exporter.collector import Trouble
+
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""What the name of a value is like."""
+_ASKED: Final = re.compile(rf"\{{\{{ *({NAME.pattern}) *\}}\}}")
+_ENDS_PATH: Final = re.compile(r"[?#]")
+UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header may hold: one that is folded may be taken for two."""
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
 def names_in(text: str) -> list[str]:
     """Return the names that a text asks for."""
-    return _NAME.findall(text)
+    return _ASKED.findall(text)
 
 
 def in_address(text: str, values: Mapping[str, str]) -> str:
-    """Fill an address: what a value holds ends no part of it."""
+    """Fill an address: what a value holds ends no part of it, and leads out of no folder, which is a Trouble."""
+    for part in _ENDS_PATH.split(text, maxsplit=1)[0].split("/"):
+        filled = _filled(part, values, lambda value: quote(value, safe=""))
+        if filled != part and filled.partition(";")[0] in (".", ".."):
+            raise _refused(part, "would lead to another folder")
     return _filled(text, values, lambda value: quote(value, safe=""))
 
 
 def in_header(text: str, values: Mapping[str, str]) -> str:
-    """Fill a header, which takes values as they are."""
-    return _filled(text, values, lambda value: value)
+    """Fill a header, which takes values as they are; Trouble where one would end it."""
+    filled = _filled(text, values, lambda value: value)
+    if filled != text and UNSENDABLE.search(filled):
+        raise _refused(text, "holds what a header cannot")
+    return filled
+
+
+def _refused(text: str, why: str) -> Trouble:
+    fix = "see what is carried there, and by whom it was given"
+    return Trouble(f"the value of {' and '.join(names_in(text))} {why}", fix)
 
 
 def in_body(text: str, values: Mapping[str, str], kind: str) -> bytes:
@@ -35,7 +54,7 @@ def in_body(text: str, values: Mapping[str, str], kind: str) -> bytes:
 
 
 def _filled(text: str, values: Mapping[str, str], written: Callable[[str], str]) -> str:
-    return _NAME.sub(lambda found: written(values[found[1]]), text) if "{{" in text else text
+    return _ASKED.sub(lambda found: written(values[found[1]]), text) if "{{" in text else text
 
 
 def kind_of(body: str) -> str:

@@ -2,14 +2,48 @@
 
 import ssl
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from exporter.fetchline import trusted
+from exporter.fetchline import PATIENCE, Certificate, Trust, trusted
 from exporter.models import Problems
 from exporter.setting import FilePath, setting
 
 
+class Trusting:
+    """What the keys of settings say of whom TLS trusts, and of what it shows of itself."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        insecure_skip_verify: bool
+        ca_file: str
+        client_cert: str
+        client_key: str
+
+    @property
+    def verify(self) -> Trust:
+        """Whether the server's certificate must be good, or the path of the authorities to ask."""
+        return False if self.insecure_skip_verify else self.ca_file or True
+
+    @property
+    def cert(self) -> Certificate:
+        """The paths of the client's certificate and its key; None where it shows none."""
+        return (self.client_cert, self.client_key) if self.client_cert else None
+
+    def check_trust(self) -> Problems:
+        """Find keys that contradict each other."""
+        if bool(self.client_cert) != bool(self.client_key):
+            yield "client_cert" if self.client_cert else "client_key", "stands alone; expected both files"
+        if self.insecure_skip_verify and self.ca_file:
+            yield "ca_file", "is not looked at with insecure_skip_verify; expected only one of them"
+
+    def context(self, seconds: float = PATIENCE) -> ssl.SSLContext:
+        """Return what TLS trusts and shows; Unable where its files cannot be used, or are not read in time."""
+        return trusted(self.verify, self.cert, seconds)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TLSSettings:
+class TLSSettings(Trusting):
     """Whom a probe trusts, what it shows of itself, and the name that it asks for."""
 
     server_name: str = setting(
@@ -28,17 +62,9 @@ class TLSSettings:
 
     def check(self) -> Problems:
         """Find what contradicts itself, and a name that is none."""
-        if bool(self.client_cert) != bool(self.client_key):
-            yield "client_cert" if self.client_cert else "client_key", "stands alone; expected both files"
-        if self.insecure_skip_verify and self.ca_file:
-            yield "ca_file", "is not looked at with insecure_skip_verify; expected only one of them"
+        yield from self.check_trust()
         if not is_name(self.server_name or "name"):
             yield "server_name", "is no name; expected such as shop.example.com"
-
-    def context(self) -> ssl.SSLContext:
-        """Return what TLS trusts and shows; Trouble where its files cannot be used."""
-        cert = (self.client_cert, self.client_key) if self.client_cert else None
-        return trusted(False if self.insecure_skip_verify else self.ca_file or True, cert)
 
 
 def is_name(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from exporter import certificates
 from exporter.certificatemetrics import iana, shown_samples
 from exporter.certificates import UnreadableError, certificate, earliest_end
+from exporter.collector import Unable
 from exporter.metric import Sample
 from exporter.probeline import Shown
 
@@ -97,20 +100,30 @@ def test_bytes_that_are_none() -> None:
             assert "is no certificate" in str(error)  # noqa: PT017
 
 
-def test_more_than_are_kept() -> None:
+def test_facts_are_kept_as_many_as_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is read once, and those that were not asked for the longest are let go of."""
-    der, serial = made(serial=1 << 40), (1 << 40).to_bytes(6, "big")
-    assert der.count(serial) == 1
-    certificate.cache_clear()
-    most = certificate.cache_info().maxsize
-    assert most is not None
-    ders = [der.replace(serial, (number | 1 << 40).to_bytes(6, "big")) for number in range(most + 10)]
-    first, *_, last = [certificate(one) for one in ders]
-    assert certificate(ders[-1]) is last
-    assert (certificate.cache_info().currsize, certificate.cache_info().misses) == (most, most + 10)
-    again = certificate(ders[0])
-    assert again == first
-    assert again is not first
+    small, others = made(serial=1), [made(serial=number) for number in range(2, 6)]
+    large = made(names=4000)
+    monkeypatch.setattr(certificates, "_kept", certificates._Kept())
+    monkeypatch.setattr(certificates, "_MOST", 4)
+    first, *_ = [certificate(der) for der in (small, *others[:3])]
+    assert certificate(small) is first
+    certificate(others[3])
+    assert certificate(small) is first  # others[0] had not been asked for longer
+    assert len(certificates._kept._facts) == 4
+    monkeypatch.setattr(certificates, "_MOST_BYTES", len(large) - 1)
+    assert len(certificate(large).names) == 4000
+    assert (certificates._kept._facts, certificates._kept._bytes) == ({}, 0)
+    assert certificate(small) == first
+    assert certificate(small) is certificate(small)
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    der = made(serial=99)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with pytest.raises(Unable, match="certificates need the library cryptography") as caught:
+        certificate(der)
+    assert "pip install" in caught.value.fix
 
 
 def test_the_earliest_end() -> None:
@@ -141,6 +154,9 @@ def test_a_handshake_that_shows_little() -> None:
     assert sorted(found) == ["probe_tls_cipher_info", "probe_tls_version_info", "runbook_probe_tls_verified"]
     assert found["runbook_probe_tls_verified"].value == 0
     assert "runbook_probe_tls_verified" not in said(Shown("TLS 1.3", "x_y", (), (), None))
+    assert [name for name, sample in said(Shown("", "", (), (), False)).items() if sample.value is not None] == [
+        "runbook_probe_tls_verified"
+    ]
 
 
 def test_ciphers_have_the_names_of_iana() -> None:

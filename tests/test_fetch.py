@@ -1,5 +1,6 @@
 """One HTTP request within bounds: whole answers, broken ones, slow ones, and ones without end."""
 
+import errno
 import gzip
 import socket
 import threading
@@ -8,7 +9,9 @@ import tracemalloc
 
 import pytest
 
-from exporter.collector import Trouble
+from exporter.collector import Trouble, Unable
+from exporter.deadline import Deadline
+from exporter.exchange import trouble as meaning
 from exporter.fetch import Cancel, fetch
 from tests.answering import answering, cancelling, endless, page, silent, trickling
 from tests.lookups import asides
@@ -71,12 +74,43 @@ def test_a_compressed_answer_is_bounded_when_it_is_large_again() -> None:
     assert peak < 2 << 20
 
 
+def test_a_compressed_answer_of_several_members_is_read_to_its_end() -> None:
+    members = gzip.compress(b"begun, ") + gzip.compress(b"") + gzip.compress(b"and gone on")
+    with answering(page(members, Content_Encoding="gzip")) as served:
+        assert fetch(served.url, timeout=5, most=MOST).body == b"begun, and gone on"
+    with answering(page(members[:-3], Content_Encoding="gzip")) as served:
+        assert "no whole HTTP answer" in str(trouble(served.url))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+    for after, said in (
+        (bytes(65536), "in gzip, and what came is none"),
+        (gzip.compress(b"") * 999, "more than 100000"),
+    ):
+        with answering(endless(after, head + members)) as served:
+            began = time.monotonic()
+            assert said in str(trouble(served.url, 30))
+            assert time.monotonic() - began < 10
+
+
+def test_what_comes_before_an_answer_is_passed_over() -> None:
+    early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n"
+    with answering(early + page(b"late", X_Here="yes")) as served:
+        reply = fetch(served.url, timeout=5, most=MOST)
+    assert (reply.status, reply.body, reply.headers.get("link")) == (200, b"late", None)
+
+
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n"])
 def test_an_endless_or_huge_answer_is_cut_at_once(head: bytes) -> None:
     with answering(endless(bytes(65536), head)) as served:
         began = time.monotonic()
         assert "more than 100000 bytes" in str(trouble(served.url, 30))
         assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize("size", [b"-1", b"-5", b"-fffff"])
+def test_a_chunk_of_less_than_nothing_is_none(size: bytes) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n"
+    with answering(endless(bytes(65536), head)) as served:
+        assert "no whole HTTP answer (IncompleteRead)" in str(trouble(served.url, 1))
 
 
 @pytest.mark.parametrize(
@@ -102,17 +136,26 @@ def test_a_silent_server() -> None:
     page(b"all of it")[:-3],
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc",
     page(gzip.compress(b"x" * 1000, mtime=0)[:-20], Content_Encoding="gzip"),
-    page(b"not so", Content_Encoding="gzip"),
     b"SSH-2.0-OpenSSH_9.6\r\n",
     b"",
-    b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(1000)),
-    b"HTTP/1.1 200 OK\r\nX: " + bytes(100_000),
 ])  # fmt: skip
 def test_what_is_no_whole_answer_is_none(broken: bytes) -> None:
     with answering(broken) as served:
         said = str(trouble(served.url))
     assert said.startswith(f"{served.url} ")
     assert "no whole HTTP answer" in said or "cannot be reached" in said
+
+
+def test_what_is_wrong_with_an_answer_is_said() -> None:
+    many = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(1000))
+    for broken, said in (
+        (page(b"not so", Content_Encoding="gzip"), "says that it answers in gzip, and what came is none"),
+        (many, "answers with more in its headers than is read"),
+        (b"HTTP/1.1 200 OK\r\nX: " + bytes(100_000), "answers with more in its headers than is read"),
+    ):
+        with answering(broken) as served:
+            assert str(trouble(served.url)) == f"{served.url} {said}"
+    assert isinstance(meaning("http://a.example", Deadline(1), OSError(errno.EMFILE, "Too many open files")), Unable)
 
 
 def test_a_coding_that_nobody_asked_for() -> None:
@@ -213,6 +256,6 @@ def test_a_name_service_that_hangs_keeps_one_thread_for_each_name(monkeypatch: p
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     before = asides()
     for host in ("a.example", "b.example") * 5:
-        assert "has not answered in full within 0.05 s" in str(trouble(f"http://{host}/", 0.05))
+        assert "the name service has not answered in time" in str(trouble(f"http://{host}/", 0.05))
     assert asides() == before + 2
     stop.set()

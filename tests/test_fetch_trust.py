@@ -1,5 +1,6 @@
 """Whom a request trusts, and what it gives away: certificates, redirects, credentials."""
 
+import os
 import ssl
 import subprocess
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.collector import Trouble
+from exporter.collector import Trouble, Unable
 from exporter.fetch import Cancel, fetch
 from tests.answering import Served, answering, cancelling, greeting, page, silent, trickling
 
@@ -105,6 +106,52 @@ def test_an_authority_that_is_renewed_is_read_again(secure: Served, tmp_path: Pa
     assert ask(secure.url, verify=str(file)) == b"secret"
 
 
+def test_authorities_of_the_system_are_read_again_as_well(
+    secure: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "system.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert "is not trusted" in str(trouble(secure.url))
+    AUTHORITY.cert_pem.write_to_path(str(file))
+    assert ask(secure.url) == b"secret"
+
+
+def test_whom_to_trust_was_said_of_one_host(ca: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one must be known to the system, and back at the first place it is as it was."""
+    others, answers = trustme.CA(), [b"", page(b"back")]
+    with (
+        answering(lambda line: line.sendall(answers.pop(0)), context_of(AUTHORITY.issue_cert("127.0.0.1"))) as served,
+        answering(to(served.url), context_of(others.issue_cert("localhost"))) as other,
+    ):
+        elsewhere = to(other.url.replace("127.0.0.1", "localhost"))
+        for verify in (False, ca):
+            answers[:] = [elsewhere]
+            assert "the certificate of https://localhost" in str(trouble(served.url, verify=verify))
+        assert not b"".join(other.asked).strip()
+        others.cert_pem.write_to_path(str(tmp_path / "system.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+        answers[:] = [elsewhere, page(b"back")]
+        assert ask(served.url, verify=ca) == b"back"
+
+
+def test_files_that_take_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert "pipe is no file" in str(trouble("https://127.0.0.1:1/", verify=str(tmp_path / "pipe")))
+    stop, real = threading.Event(), os.stat
+    hangs = str(tmp_path / "hangs.pem")
+
+    def hang(path: str, **more: bool) -> os.stat_result:
+        if path == hangs:
+            stop.wait(30)
+        return real(path, **more)
+
+    monkeypatch.setattr(os, "stat", hang)
+    with pytest.raises(Unable, match=r"the files for TLS are not read in time: .*hangs"):
+        fetch("https://127.0.0.1:1/", timeout=0.3, most=1, verify=hangs)
+    stop.set()
+
+
 def test_tls_is_bounded_and_cut_as_well(ca: str) -> None:
     context, stop = context_of(AUTHORITY.issue_cert("127.0.0.1")), threading.Event()
     with answering(trickling(stop), context) as served:
@@ -177,4 +224,4 @@ def test_a_redirect_to_plain_http_a_post_s_and_an_endless_one_are_refused(secure
         assert len(served.asked) == 6
     for nowhere in ("ftp://elsewhere/", "http://[x/", "http://a:b/", "//[::1"):
         with answering(to(nowhere)) as served:
-            assert "the address is not understood" in str(trouble(served.url))
+            assert str(trouble(served.url)) == f"{served.url} redirects to what is no address of HTTP"

@@ -60,13 +60,17 @@ def test_any_cookie_is_taken_or_left(texts: list[str]) -> None:
 @given(some.text(max_size=20))
 def test_any_value_stays_where_it_is_put(value: str) -> None:
     clean = value.encode("utf-8", "replace").decode()
+    assert json.loads(in_body('{"a": "{{v}}", "b": 1}', {"v": clean}, "application/json")) == {"a": clean, "b": 1}
+    assert in_body("a={{v}}&b=1", {"v": clean}, "application/x-www-form-urlencoded").count(b"&") == 1
+    with suppress(Trouble):
+        assert in_header("{{v}}", {"v": clean}) == clean
+        assert len(f"a{clean}b".replace("\t", "").encode("latin-1", "replace").splitlines()) == 1
+    if clean in (".", ".."):
+        return
     address = urlsplit(in_address("http://a.example/{{v}}/b?c={{ v }}&d=1#e", {"v": clean}))
     assert (address.hostname, address.fragment) == ("a.example", "e")
     assert address.path.count("/") == 2
     assert address.query.count("&") == 1
-    assert json.loads(in_body('{"a": "{{v}}", "b": 1}', {"v": clean}, "application/json")) == {"a": clean, "b": 1}
-    assert in_body("a={{v}}&b=1", {"v": clean}, "application/x-www-form-urlencoded").count(b"&") == 1
-    assert in_header("{{v}}", {"v": clean}) == clean
 
 
 HEADS = some.sampled_from(

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from exporter.collectors.http.masking import masked
 from exporter.cookies import Cookies
 from tests.answering import Served, answering, page
 from tests.onetarget import One, one
@@ -117,6 +118,33 @@ def test_a_carried_value_that_would_stand_in_a_reason_is_masked() -> None:
     assert reason.startswith("step b: the host of http://<secret>.invalid is not known")
 
 
+def test_a_carried_value_is_masked_as_it_is_written_and_once(caplog: pytest.LogCaptureFixture) -> None:
+    steps = "steps: [{name: a, carry: {host: {json: h}, few: {json: f}}}, {name: b, url: 'http://{{host}}.invalid/'}]"
+    answer = page(b'{"h": "Hidden \\"word\\" of chains", "f": "h"}')
+    caplog.set_level(logging.DEBUG)
+    with answering(answer) as served, one("http", f"url: {served.url}\n{steps}") as target:
+        reason = target.read().reason
+    assert reason.startswith("step b: the host of http://<secret>.invalid is not known")
+    assert "word" not in caplog.text.lower()
+    long = [f"{letter}ecret" for letter in "abcdefghijklmnopqrst"]
+    assert masked("400 <secret>, secret of 1", [*long, "secret", "400", "1"]) == "400 <secret>, <secret> of 1"
+
+
+def test_a_value_leads_out_of_no_folder_and_begins_no_header() -> None:
+    steps = "steps: [{name: a, url: /a/b/c, carry: {v: {json: v}}}, {name: b, %s}]"
+    for value, use, said in (
+        ("..", "url: '/users/{{v}}/orders', method: DELETE", "the value of v would lead to another folder"),
+        (".", "url: 'users/{{v}}'", "the value of v would lead to another folder"),
+        (".", "url: '/users/.{{v}};all/orders?q={{v}}'", "the value of v would lead to another folder"),
+        ("word\n X-Admin: 1", "headers: {X-Token: '{{v}}'}", "the value of v holds what a header cannot"),
+        ("..", "url: '/users/a{{v}}?q=/{{v}}/'", ""),
+    ):
+        with answering(page(json.dumps({"v": value}).encode())) as served:
+            with one("http", f"url: {served.url}\n{steps % use}") as target:
+                assert target.read().reason == (f"step b: {said}" if said else "")
+            assert len(served.asked) == 1 + (not said)
+
+
 def test_a_form_with_a_hidden_field_a_cookie_and_a_header() -> None:
     def form(target: str, headers: dict[str, str], body: bytes) -> bytes:
         field = b'<input type="hidden" name="csrf" value="a+b/c&d=">'
@@ -180,7 +208,7 @@ def test_what_is_carried_cannot_break_out_of_where_it_is_put() -> None:
                 assert b"\r\nX-Evil" not in head
                 assert b"\r\n" not in body
             else:
-                assert "step b: the request cannot be sent" in target.target.view().reason
+                assert target.target.view().reason == "step b: the value of v holds what a header cannot"
 
 
 def test_a_limit_of_requests_must_refuse_one_of_them() -> None:
@@ -192,6 +220,18 @@ def test_a_limit_of_requests_must_refuse_one_of_them() -> None:
                 assert target.page()["probe_success"] == str(int(well))
                 assert target.target.view().reason == ("" if well else "step too often: the answer has the status 200")
             assert len(served.asked) == asked
+
+
+def test_a_chain_whose_end_does_not_answer_has_no_status_and_waits_for_its_interval() -> None:
+    answers = [page(b""), page(b"", "403 Forbidden"), b""]
+    steps = "steps: [{name: a}, {name: b, attempts: 3, expect: {statuses: [429]}}]"
+    with answering(lambda line: line.sendall(answers.pop(0))) as served:
+        with one("http", f"url: {served.url}\n{steps}") as target:
+            page_of = target.page()
+            assert target.target.collector.patient
+        assert (page_of["probe_success"], page_of["probe_http_status_code"], answers) == ("0", "0", [])
+        with one("http", f"url: {served.url}") as target:
+            assert not target.target.collector.patient
 
 
 def test_steps_elsewhere_get_nothing_of_the_target_s() -> None:
@@ -231,6 +271,18 @@ def test_a_report_at_the_end_of_a_chain() -> None:
         ("http://a.example/", "k=v; Expires=Wed, 21 Oct 2015 07:28:00 GMT", "http://a.example/", ""),
         ("http://a.example/", "k=v; Expires=Wed, 21 Oct 2099 07:28:00 GMT", "http://a.example/", "k=v"),
         ("http://a.example/", "k=v; Expires=later; Max-Age=60", "http://a.example/", "k=v"),
+        ("http://a.example/", "k=v; Max-Age=00300", "http://a.example/", "k=v"),
+        ("http://a.example/", "k=v; Max-Age=000", "http://a.example/", ""),
+        ("http://a.example/", "k=v; Max-Age=0x", "http://a.example/", "k=v"),
+        ("http://a.example/", 'k=v; Max-Age=""; Expires=Thu, 01 Jan 1970 00:00:00 GMT', "http://a.example/", ""),
+        ("http://10.0.0.1/", "k=v; Domain=0.0.1", "http://192.0.0.1/", ""),
+        ("http://10.0.0.1/", "k=v; Domain=10.0.0.1", "http://10.0.0.1/", "k=v"),
+        ("http://[::1]/", "k=v; Domain=::1", "http://[::1]/", "k=v"),
+        ("http://shop.co.uk/", "k=v; Domain=co.uk", "http://evil.co.uk/", ""),
+        ("http://shop.co.uk/", "k=v; Domain=co.uk", "http://shop.co.uk/", "k=v"),
+        ("http://a.shop.co.uk/", "k=v; Domain=shop.co.uk", "http://b.shop.co.uk/", "k=v"),
+        ("http://shop.github.io/", "k=v; Domain=github.io", "http://evil.github.io/", ""),
+        ("http://a.example/", "k=v\r\n X-Admin: 1", "http://a.example/", ""),
         ("http://a.example/", "=v", "http://a.example/", ""),
         ("http://a.example/", "novalue", "http://a.example/", ""),
         ("http://a.example/", f"k={'v' * 9000}", "http://a.example/", ""),

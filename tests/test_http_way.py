@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from exporter.collectors.http.walk import redirected
+from exporter.httprequest import Request, split
 from tests.answering import Answer, Served, answering, page, silent
 from tests.onetarget import one
 from tests.process import free_port
@@ -92,6 +95,17 @@ def test_one_that_nobody_asks_to_verify() -> None:
     assert page_of["probe_success"] == "1"
     assert "runbook_probe_tls_verified" not in page_of
     assert "probe_ssl_earliest_cert_expiry" in page_of
+
+
+def test_without_the_library_that_reads_certificates(ca: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with secure() as served, one("http", f"url: {served.url}\nca_file: {ca}") as target:
+        monkeypatch.setitem(sys.modules, "cryptography", None)
+        page_of, said = target.page(), target.outcomes()["found"]
+    assert page_of["probe_success"] == page_of["runbook_probe_tls_verified"] == "1"
+    assert page_of['probe_tls_version_info{version="TLS 1.3"}'] == "1"
+    assert not [name for name in page_of if name.startswith("probe_ssl")]
+    assert "when the certificates end is not known" in said
+    assert "pip install 'runbook-exporter[tls]'" in said
 
 
 def test_another_name_is_asked_for(ca: str) -> None:
@@ -204,9 +218,9 @@ def test_redirects_without_end_or_to_nowhere() -> None:
         assert f"{served.url} redirects without end" in reason
         assert (len(served.asked), page_of["probe_http_redirects"]) == (4, "3")
         assert page_of["probe_http_status_code"] == "302"
-    for nowhere in ("ftp://elsewhere/", "http://[x/", "//[::1"):
+    for nowhere in ("ftp://elsewhere/", "http://[x/", "//[::1", "http://a\x1bc.invalid/"):
         with answering(to(nowhere)) as served:
-            assert "the address is not understood" in seen(served.url)[1]
+            assert f"{served.url} redirects to what is no address of HTTP" in seen(served.url)[1]
     with answering(to(f"http://127.0.0.1:{free_port()}/")) as served:
         page_of, reason = seen(served.url)
         assert "Connection refused" in reason
@@ -228,6 +242,80 @@ def test_what_is_secret_stays_with_the_first_place(tmp_path: Path) -> None:
         seen(served.url.replace("//", "//user:word-of-redirects@"))
         assert other.header("Authorization") is None
         assert served.header("Authorization") is not None
+
+
+@contextmanager
+def asking_for_certificates(to_say: Answer | bytes, *of: str) -> Iterator[tuple[Served, list[bytes | None]]]:
+    """Ask for the client's certificate; yield the server, and each that was shown, None where none was."""
+    context, shown = context_of(AUTHORITY.issue_cert(*of)), []
+    context.verify_mode = ssl.CERT_OPTIONAL
+    AUTHORITY.configure_trust(context)
+
+    def say(line: socket.socket) -> None:
+        shown.append(line.getpeercert(binary_form=True))  # type: ignore[attr-defined]
+        to_say(line) if callable(to_say) else line.sendall(to_say)
+
+    with answering(say, context) as served:
+        yield served, shown
+
+
+def test_a_client_certificate_stays_with_the_first_place(
+    tmp_path: Path, ca: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", ca)
+    client = AUTHORITY.issue_cert("monitor@example.com")
+    client.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
+    settings = f"client_cert: {tmp_path}/client.pem\nclient_key: {tmp_path}/client.pem\n"
+    with asking_for_certificates(GOOD, "127.0.0.1") as (other, shown_there):
+        with asking_for_certificates(to(other.url), "127.0.0.1") as (served, shown):
+            assert seen(served.url, settings)[0]["probe_success"] == "1"
+        with asking_for_certificates(GOOD, "127.0.0.1") as (home, shown_at_home):
+            page_of, reason = seen(home.url, f"{settings}steps: [{{name: a}}, {{name: b, url: '{other.url}/x'}}]")
+            assert (page_of["probe_success"], reason) == ("1", "")
+    assert [one is not None for one in (*shown, *shown_at_home)] == [True, True]
+    assert shown_there == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        ("http://a.example/", "https://a.example/", True),
+        ("http://a.example:8080/", "https://a.example:8443/", False),
+        ("http://a.example/", "https://a.example:8443/", False),
+        ("http://a.example/", "https://b.example/", False),
+        ("https://a.example/", "http://a.example/", False),
+        ("http://a.example/", "http://a.example:80/x", True),
+    ],
+)
+def test_where_what_is_secret_may_go(old: str, new: str, kept: bool) -> None:
+    moved = redirected(Request(split(old), headers={"Authorization": "a", "Accept": "b"}, cert=("c", "k")), 302, new)
+    assert (moved.headers.get("Authorization"), moved.cert) == (("a", ("c", "k")) if kept else (None, None))
+    assert moved.headers["Accept"] == "b"
+
+
+def test_whom_to_trust_was_said_of_one_host(ca: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps and redirects elsewhere meet what the system knows; back at home all is as it was."""
+    others, answers = trustme.CA(), [GOOD]
+    with (
+        secure(lambda line: line.sendall(answers.pop(0))) as home,
+        secure(to(home.url), "localhost", by=others) as other,
+    ):
+        elsewhere = other.url.replace("127.0.0.1", "localhost")
+        steps = f"steps: [{{name: a}}, {{name: b, url: '{elsewhere}/', method: POST, body: 'a={{{{word}}}}'}}]"
+        steps = f"values: {{word: word-of-elsewhere}}\n{steps}"
+        for trust in ("insecure_skip_verify: true", f"ca_file: {ca}"):
+            answers[:] = [GOOD]
+            assert f"step b: the certificate of {elsewhere} is not trusted" in seen(home.url, f"{trust}\n{steps}")[1]
+            answers[:] = [to(elsewhere)]
+            page_of, reason = seen(home.url, trust)
+            assert f"the certificate of {elsewhere} is not trusted" in reason
+            assert page_of["runbook_probe_tls_verified"] == "0"
+        assert not b"".join(other.asked).strip()
+        others.cert_pem.write_to_path(str(tmp_path / "system.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "system.pem"))
+        answers[:] = [to(elsewhere), GOOD]
+        page_of, reason = seen(home.url, f"ca_file: {ca}")
+        assert (page_of["probe_success"], page_of["probe_http_redirects"], reason) == ("1", "2", "")
 
 
 def test_a_post_becomes_a_get_or_keeps_its_body() -> None:
@@ -311,7 +399,30 @@ def test_a_proxy_that_refuses_or_is_gone() -> None:
         page_of, reason = seen("https://shop.example/", f"proxy: {through.url}")
         assert "the proxy answers with the status 407" in reason
         assert page_of["probe_http_status_code"] == "0"
-    assert seen("https://shop.example/", f"proxy: http://127.0.0.1:{free_port()}")[0]["probe_success"] == "0"
+    for scheme in ("http", "https"):
+        for gone in (f"http://127.0.0.1:{free_port()}", "http://nowhere.invalid:1"):
+            page_of, reason = seen(f"{scheme}://shop.example/", f"proxy: {gone}")
+            assert f"the proxy {gone}" in reason
+            assert page_of["probe_success"] == "0"
+    with answering(b"SSH-2.0-OpenSSH_9.6\r\n") as through:
+        said = seen("https://shop.example/", f"proxy: {through.url.replace('//', '//probe:word-of-proxy@')}")[1]
+        assert f"the proxy {through.url} gave no whole HTTP answer" in said
+
+
+def test_a_proxy_for_names_of_other_letters() -> None:
+    with answering(GOOD) as through:
+        assert seen("http://bücher.example:81/ü", f"proxy: {through.url}")[1] == ""
+    assert through.asked[0].startswith(b"GET http://xn--bcher-kva.example:81/%C3%BC HTTP/1.1\r\n")
+    assert through.header("Host") == "xn--bcher-kva.example:81"
+
+
+def test_nothing_is_asked_past_a_proxy() -> None:
+    """What speaks no TLS behind it is not asked whether it speaks plain HTTP: only the proxy knows the way."""
+    with at_once(page(b"", "400 Bad Request")) as (port, heard), proxy() as through:
+        page_of, reason = seen(f"https://127.0.0.1:{port}/", f"proxy: {through.url}")
+    assert "speaks no TLS that is understood" in reason
+    assert len(heard) == 1
+    assert "runbook_http_plain_served" not in page_of
 
 
 # ---- many rounds

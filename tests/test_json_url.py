@@ -147,7 +147,7 @@ def test_what_is_under_way_ends_with_the_target() -> None:
     ("url: http://a/\nusername: b\npassword: long-word\nbearer_token: long-token", "bearer_token", "is not the only"),
     ("url: http://b:long-word@a/\nbearer_token: long-token", "bearer_token", "is not the only way"),
     ("url: http://a/\nheaders: {'X Key': long-key}", "'headers.X Key'", "is no header that can be given"),
-    ("url: http://a/\nheaders: {Host: long-key}", "headers", "is no header that can be given"),
+    ("url: http://a/\nheaders: {Host: long-key}", "headers", "is made of the address"),
     ('url: http://a/\nheaders: {X-Key: "a\\nb: long"}', "headers", "holds a character that a header cannot"),
     ("url: http://a/\nbearer_token: lóng-token", "bearer_token", "holds a character that a header cannot"),
     ("url: https://a/\nclient_cert: x", "client_cert", "stands alone; expected both files"),

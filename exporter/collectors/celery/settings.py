@@ -1,16 +1,15 @@
 """Which broker Celery's messages go through, and what is expected of its workers."""
 
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from exporter.collectors.celery.address import REDIS, Sentinels, checked, redis_of, scheme_of, sentinels_of
 from exporter.collectors.redis.address import Address
-from exporter.fetchline import trusted
 from exporter.models import Problems
 from exporter.setting import FilePath, Seconds, Secret, SecretURL, setting
+from exporter.tlssettings import Trusting
 
 _MOST_QUEUES: Final = 1000
 _MOST_TOP: Final = 2000
@@ -25,7 +24,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class CelerySettings:
+class CelerySettings(Trusting):
     """The broker, the queues, and how many workers there should be."""
 
     url: SecretURL = setting(
@@ -94,11 +93,6 @@ class CelerySettings:
     def is_redis(self) -> bool:
         return scheme_of(self.url.reveal()) in REDIS
 
-    @property
-    def verify(self) -> bool | str:
-        """Whether certificates are verified, or by which authorities."""
-        return False if self.insecure_skip_verify else self.ca_file or True
-
     def redis_address(self) -> Address:
         """Return the address for Redis, where no sentinel has to be asked for it."""
         return redis_of(self.url.reveal())
@@ -116,10 +110,6 @@ class CelerySettings:
         if sentinels is not None:
             prefixes[self.fanout_prefix] = None
         return tuple(self.global_keyprefix + prefix for prefix in prefixes)
-
-    def context(self) -> ssl.SSLContext:
-        """Return what TLS trusts and shows."""
-        return trusted(self.verify, (self.client_cert, self.client_key) if self.client_cert else None)
 
     def check(self) -> Problems:
         """Find an address that is no broker's, and settings that cannot be meant."""
@@ -164,8 +154,7 @@ class CelerySettings:
             yield "master_name", "is for sentinels, and `url` names none; expected `sentinel://HOST:26379`"
 
     def _check_tls(self) -> Problems:
-        if bool(self.client_cert) != bool(self.client_key):
-            yield "client_cert", "needs `client_key` beside it; give both or none"
+        yield from self.check_trust()
         if not (self.ca_file or self.client_cert) or scheme_of(self.url.reveal()) in ("rediss", "amqps"):
             return
         if self.sentinels() is not None:

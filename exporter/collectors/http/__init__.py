@@ -5,7 +5,7 @@ from typing import Final
 
 from exporter import probemetrics
 from exporter.certificatemetrics import METRICS as OF_TLS
-from exporter.certificatemetrics import shown_samples
+from exporter.certificatemetrics import library_lacking, shown_samples
 from exporter.collector import Context, Read, Trouble, read
 from exporter.collectors.http.expect import document
 from exporter.collectors.http.metrics import PLAIN, PURPOSE, STEP, seen_samples
@@ -32,6 +32,7 @@ class HTTP(Probe):
     def __init__(self, settings: HTTPSettings, context: Context) -> None:
         super().__init__(settings, context)
         self._chain = settings.chain()
+        self.patient = bool(settings.steps)  # a chain logs in, or asks for what must be refused
         self._proxy = split(settings.proxy.reveal()) if settings.proxy is not None else None
         self._report: Report | None = None
 
@@ -41,7 +42,8 @@ class HTTP(Probe):
         trouble = _tried(walk.go)
         self._report = None
         no_report = _tried(lambda: self._read_report(walk))
-        return Finding(tuple(self._walked(walk)), deadline.spent(), trouble or no_report)
+        remark = library_lacking(walk.seen.shown)
+        return Finding(tuple(self._walked(walk)), deadline.spent(), trouble or no_report, remark)
 
     @read
     def health(self, finding: Finding) -> Remarking:  # noqa: ARG002  # what it found is kept beside it
@@ -80,5 +82,5 @@ def _tried(act: Callable[[], object]) -> Trouble | None:
     try:
         act()
     except Trouble as trouble:
-        return Trouble(str(trouble), trouble.fix)  # without its frames, which hold what was answered
+        return trouble
     return None

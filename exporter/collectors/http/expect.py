@@ -7,21 +7,14 @@ from typing import Any, Final
 from exporter.collector import Trouble
 from exporter.exchange import Answer
 from exporter.jmes import compiled
-from exporter.jsonexpectation import JSONExpectation
+from exporter.jsonexpectation import MAX_DEPTH, JSONExpectation
 from exporter.jsontext import parse
 from exporter.models import Problems
 from exporter.pattern import found_in, pattern_problem
+from exporter.probing import MismatchError
 from exporter.setting import setting
 
 _LACKING: Final = "ask by hand, and compare the answer with what `expect` says"
-
-
-class MismatchError(Trouble):
-    """The answer is not as it should be; `by_pattern` where a pattern of a header or the body told so."""
-
-    def __init__(self, reason: str, fix: str = "", *, by_pattern: bool = False) -> None:
-        super().__init__(reason, fix)
-        self.by_pattern = by_pattern
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,4 +109,4 @@ def understood(answer: Answer) -> None:
 def document(answer: Answer) -> Any:
     """Return the JSON value of an answer's body."""
     understood(answer)
-    return parse(answer.body, "the answer", shown=False)
+    return parse(answer.body, "the answer", MAX_DEPTH, shown=False)

@@ -1,5 +1,6 @@
 """Health reports: what an application says of itself in JSON, whatever words it has for it."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from exporter.collector import Trouble
-from exporter.collectors.http.reportmetrics import CHECKS, HEALTHY, STATUS, TIMESTAMP
+from exporter.collectors.http.reportmetrics import AGE, CHECKS, HEALTHY, STATUS, TIMESTAMP
 from exporter.jmes import compiled
 from exporter.metric import Samples
 from exporter.models import Problems
@@ -97,6 +98,7 @@ class Report:
         for state in STATES:
             yield STATUS(state == self.status, status=state)
         yield TIMESTAMP(self.made)
+        yield AGE(None if self.made is None else time.time() - self.made)
         if self.counts:
             for status in COUNTED:
                 yield CHECKS(self.counts.get(status, 0), status=status)
@@ -205,8 +207,8 @@ def _made(document: Any, settings: ReportSettings) -> float | None:
     if not isinstance(value, str):
         return None
     try:
-        time = datetime.fromisoformat(value.strip())
-        return (time.replace(tzinfo=UTC) if time.tzinfo is None and settings.zone == "utc" else time).timestamp()
+        made = datetime.fromisoformat(value.strip())
+        return (made.replace(tzinfo=UTC) if made.tzinfo is None and settings.zone == "utc" else made).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 

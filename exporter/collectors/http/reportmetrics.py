@@ -26,3 +26,8 @@ TIMESTAMP = gauge(
     "When the report was made, by its own account.",
     source="the report",
 )
+AGE = gauge(
+    "runbook_health_report_age_seconds",
+    "How old the report was when it was read, by its own account; below 0 where its time was yet to come.",
+    source="the report",
+)

@@ -13,11 +13,11 @@ from exporter.models import Problems
 from exporter.probeline import Family
 from exporter.request import RequestSettings
 from exporter.setting import Secret, SecretURL, setting
+from exporter.template import NAME
 from exporter.tlssettings import is_name
 
 ONLY: Final = "request"
 """The name of the step of a target that has no chain."""
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OF_ONE: Final = ("method", "body", "expect")
 _PLAIN_EXPECTATION: Final = Expectation()
 
@@ -101,7 +101,7 @@ class HTTPSettings(RequestSettings):
     def _check_steps(self) -> Problems:
         known = set(self.values)
         for name in known:
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 yield f"values.{name}", "is no name; expected letters, digits and `_`, such as password"
         yield from ((key, "stands in each of `steps`; expected it there") for key in self._beside_steps())
         names = [step.name for step in self.steps]

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult
 
-from exporter.collector import Trouble
-from exporter.collectors.http.expect import MismatchError
+from exporter.collector import Trouble, Unable
+from exporter.collectors.http.masking import masked
 from exporter.collectors.http.settings import HTTPSettings
 from exporter.collectors.http.step import Step
 from exporter.cookies import Cookies
 from exporter.exchange import REDIRECTS, Answer, Seen, Way, ask
 from exporter.httprequest import HARMLESS, Request, redirected_to, split
-from exporter.secret import MASK
+from exporter.probing import MismatchError, told_by_pattern
 from exporter.template import in_address, in_body, in_header, kind_of
 
 _WITH_BODY: Final = ("POST", "PUT", "PATCH")
@@ -43,6 +43,10 @@ class Walk:
         """Whether the last request went over TLS."""
         return self.asked is not None and self.asked.secure
 
+    @property
+    def _base(self) -> SplitResult:
+        return split(self.settings.url.reveal() if self.settings.url is not None else "")
+
     def go(self) -> None:
         """Go all the way; Trouble names the step that failed, and shows no value."""
         self._values = {name: secret.reveal() for name, secret in self.settings.values.items()}
@@ -51,16 +55,15 @@ class Walk:
             try:
                 self._step(step, last=step is self.chain[-1])
             except Trouble as trouble:
-                self.failed_by_pattern = isinstance(trouble, MismatchError) and trouble.by_pattern
+                self.failed_by_pattern = told_by_pattern(trouble)
                 raise self._named(step, trouble) from None
             finally:
                 self.steps[step.name] = time.monotonic() - begun
 
     def _named(self, step: Step, trouble: Trouble) -> Trouble:
-        reason = f"step {step.name}: {trouble}" if self.settings.steps else str(trouble)
-        for value in sorted(self._carried, key=len, reverse=True):
-            reason = reason.replace(value, MASK)
-        return Trouble(reason, trouble.fix)
+        reason = masked(str(trouble), self._carried)
+        kind = Unable if isinstance(trouble, Unable) else Trouble
+        return kind(f"step {step.name}: {reason}" if self.settings.steps else reason, trouble.fix)
 
     def _step(self, step: Step, *, last: bool) -> None:
         for left in reversed(range(step.attempts)):
@@ -77,8 +80,7 @@ class Walk:
             self._carried.append(self._values[name])
 
     def _request(self, step: Step) -> Request:
-        settings = self.settings
-        base = split(settings.url.reveal() if settings.url is not None else "")
+        base = self._base
         url = split(in_address(step.url, self._values), base.geturl())
         at_home = _origin_of(url) == _origin_of(base)
         headers = self._common_headers(step) | (self._own_headers() if at_home else {})
@@ -87,8 +89,7 @@ class Walk:
         if step.body or step.method in _WITH_BODY:
             kind = headers.setdefault("Content-Type", kind_of(step.body)) if step.body else ""
             body = in_body(step.body, self._values, kind)
-        verify = False if settings.insecure_skip_verify else settings.ca_file or True
-        request = Request(url, step.method, headers, body, verify)
+        request = Request(url, step.method, headers, body)
         return self._at_home(request, base) if at_home else request
 
     def _at_home(self, request: Request, base: SplitResult) -> Request:
@@ -96,8 +97,7 @@ class Walk:
         settings, url = self.settings, request.url
         if "@" not in url.netloc:
             url = url._replace(netloc=base.netloc)  # with the user that was given
-        cert = (settings.client_cert, settings.client_key) if settings.client_cert else None
-        return request._replace(url=url, cert=cert, server_name=settings.server_name)
+        return request._replace(url=url, cert=settings.cert, server_name=settings.server_name)
 
     def _common_headers(self, step: Step) -> dict[str, str]:
         is_json = bool(step.expect.json) or (self.settings.report is not None and step is self.chain[-1])
@@ -124,8 +124,9 @@ class Walk:
     def _asked(self, request: Request) -> Answer:
         cookies = self._cookies.header(request.url)
         given = {"Cookie": cookies} if cookies and "Cookie" not in request.headers else {}
-        self.asked, self.seen.answer = request, None  # what came before is not this one's
-        answer = ask(request._replace(headers={**request.headers, **given}), self.way, self.seen)
+        self.asked = request
+        verify = self.settings.verify if request.host == self._base.hostname else True
+        answer = ask(request._replace(headers={**request.headers, **given}, verify=verify), self.way, self.seen)
         self._cookies.take(request.url, answer.values("Set-Cookie"))
         return answer
 

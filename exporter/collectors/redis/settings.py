@@ -1,14 +1,13 @@
 """Which Redis server, and what to look at in it."""
 
 import re
-import ssl
 from dataclasses import dataclass, replace
 from typing import Final
 
 from exporter.collectors.redis.address import LOCAL, Address, parse
-from exporter.fetchline import trusted
 from exporter.models import Problems
 from exporter.setting import FilePath, Secret, SecretURL, setting
+from exporter.tlssettings import Trusting
 
 _KEY: Final = re.compile(r"db(\d{1,9})=(.+)", re.DOTALL)
 _MOST_KEYS: Final = 1000
@@ -17,7 +16,7 @@ _MOST_SCANNED: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class RedisSettings:
+class RedisSettings(Trusting):
     """Which server, how it lets us in, and which keys are looked at."""
 
     url: SecretURL | None = setting(
@@ -91,11 +90,6 @@ class RedisSettings:
         found = _KEY.fullmatch(text)
         return (int(found[1]), found[2]) if found else (address.database, text)
 
-    def context(self) -> ssl.SSLContext:
-        """Return what TLS trusts and shows."""
-        verify = False if self.insecure_skip_verify else self.ca_file or True
-        return trusted(verify, (self.client_cert, self.client_key) if self.client_cert else None)
-
     def _check_login(self) -> Problems:
         try:
             given = parse(self.url.reveal()) if self.url is not None else parse(LOCAL)
@@ -109,10 +103,7 @@ class RedisSettings:
             yield "username" if self.username else "url", "has a user without a password; expected both"
 
     def _check_tls(self, address: Address) -> Problems:
-        if bool(self.client_cert) != bool(self.client_key):
-            yield "client_cert" if self.client_cert else "client_key", "stands alone; expected both files"
-        if self.insecure_skip_verify and self.ca_file:
-            yield "ca_file", "is not looked at with insecure_skip_verify; expected only one of them"
+        yield from self.check_trust()
         for key in ("ca_file", "client_cert", "insecure_skip_verify"):
             if getattr(self, key) and not address.tls:
                 yield key, "has no effect without TLS; expected rediss:// in url"
