@@ -1,15 +1,17 @@
 """The line of a probe: name look-up, connecting and TLS, each with its seconds, and what was seen on the way."""
 
+import errno
+import http.client
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from exporter.collector import Trouble
+from exporter.collector import Trouble, Unable
 from exporter.deadline import Cancel, Deadline
 from exporter.lookup import addresses
 
@@ -18,6 +20,9 @@ Family = Literal["any", "prefer_ipv4", "prefer_ipv6", "ipv4", "ipv6"]
 
 _FAMILIES: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 _VERSIONS: Final = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
+_OURS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
+_MORE: Final = "raise the limit of open files of its unit (LimitNOFILE=), or see what takes the machine's memory"
+_NAMES: Final = "see whether it runs: `getent ahosts` with the host's name, and /etc/resolv.conf"
 _DER: Final = 2  # what the ssl module calls ENCODING_DER, and keeps to itself before Python 3.13
 
 
@@ -25,12 +30,13 @@ _DER: Final = 2  # what the ssl module calls ENCODING_DER, and keeps to itself b
 class Shown:
     """What a server showed in a handshake: its chain as sent and the one that was found good, in DER, its own first.
 
-    `verified` is None where nobody asked whether its certificate is good; `problem` says why it is not.
+    `verified` is None where nobody asked whether its certificate is good; `problem` says why it is not. Nothing else is
+    known of one that could not be looked at again.
     """
 
-    version: str
-    cipher: str
-    chain: tuple[bytes, ...]
+    version: str = ""
+    cipher: str = ""
+    chain: tuple[bytes, ...] = ()
     trusted: tuple[bytes, ...] = ()
     verified: bool | None = None
     problem: str = ""
@@ -82,32 +88,34 @@ def opened(place: Place, deadline: Deadline, cancel: Cancel, sight: Sight) -> It
     """
     found = located(place, deadline, sight)
     for number, address in enumerate(found, 1):
-        try:
-            # one that swallows everything must leave time for those after it
-            line = _connected(address, deadline.left() / (len(found) - number + 1), cancel, sight)
-        except OSError:
-            if number == len(found) or cancel.cancelled:
-                raise
-            continue
-        with line, cancel.cutting(line):
+        with ExitStack() as stack:
+            try:
+                line = _connected(stack, address, share(deadline, len(found) - number), cancel, sight)
+            except OSError:
+                if number == len(found) or cancel.cancelled:
+                    raise
+                continue
             line.settimeout(deadline.left())
             yield line
             return
 
 
-def _connected(found: Any, seconds: float, cancel: Cancel, sight: Sight) -> socket.socket:
+def _connected(stack: ExitStack, found: Any, seconds: float, cancel: Cancel, sight: Sight) -> socket.socket:
+    """Return a line that is cut when cancelled, and closed with the stack."""
     family, kind, protocol, _, address = found
     sight.address = str(address[0])
-    line = socket.socket(family, kind, protocol)  # fails where the system does not have the family
-    try:
-        with sight.timing("connect"), cancel.cutting(line):
-            line.settimeout(seconds)
-            line.connect(address)
-        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except BaseException:
-        line.close()
-        raise
+    line = stack.enter_context(socket.socket(family, kind, protocol))  # fails where the system has no such family
+    stack.enter_context(cancel.cutting(line))
+    with sight.timing("connect"):
+        line.settimeout(seconds)
+        line.connect(address)
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return line
+
+
+def share(deadline: Deadline, others: int) -> float:
+    """Return the seconds for one address while others wait: one that swallows everything must leave them most."""
+    return deadline.left() / (others + 2 if others else 1)
 
 
 def located(place: Place, deadline: Deadline, sight: Sight) -> list[Any]:
@@ -115,6 +123,8 @@ def located(place: Place, deadline: Deadline, sight: Sight) -> list[Any]:
     try:
         with sight.timing("resolve"):
             found = addresses(place.host, place.port, deadline.left)
+    except TimeoutError:
+        raise Trouble("the name service has not answered in time", _NAMES) from None
     finally:
         sight.looked_up = sight.resolve if sight.looked_up is None else sight.looked_up
     if place.family == "any":
@@ -128,6 +138,13 @@ def located(place: Place, deadline: Deadline, sight: Sight) -> list[Any]:
     raise Trouble(
         f"the host has no address of IPv{version}", "correct the name service, or take any family of addresses"
     )
+
+
+def unable(error: Exception) -> Unable | None:
+    """Return why nothing could be looked at, where an error tells that of this machine; None where it does not."""
+    if isinstance(error, OSError) and error.errno in _OURS:
+        return Unable(f"this machine lets the exporter open nothing more ({error.strerror})", _MORE)
+    return None
 
 
 @contextmanager
@@ -170,13 +187,17 @@ def unverified(
 ) -> None:
     """Note what a server shows whose certificate did not verify, in a handshake that trusts anyone, on another line.
 
-    Nothing is sent on that line. Where it fails as well, nothing is noted.
+    Nothing is sent on that line. Where it fails, it is noted all the same that the certificate is not good.
     """
-    look = Sight()
-    with suppress(OSError, Trouble), again as line, secured(line, trusting(), name, deadline, look):
+    problem, look = error.verify_message.rstrip("."), Sight()
+    sight.shown = Shown(verified=False, problem=problem)
+    with (
+        suppress(OSError, Trouble, http.client.HTTPException),  # the last is of a proxy on the way
+        again as line,
+        secured(line, trusting(), name, deadline, look),
+    ):
         if (seen := look.shown) is not None:
-            problem = error.verify_message.rstrip(".")
-            sight.shown = Shown(seen.version, seen.cipher, seen.chain, (), False, problem)
+            sight.shown = replace(seen, verified=False, problem=problem)
 
 
 @lru_cache(maxsize=1)

@@ -167,7 +167,8 @@ def _posted(line: socket.socket, body: bytes, it: Bad) -> bool:
         answer = _answer(packet, it)
         if isinstance(answer, str) and answer:
             it.waiting.append(answer)
-    return _http(line, it.said.get("post", "ok"), it)
+    answer = it.said.get("post", "ok")
+    return _http(line, it.said.get("bye", answer) if body.endswith(b"\x1e1") else answer, it)
 
 
 def _http(line: socket.socket, said: Said, it: Bad) -> bool:

@@ -41,6 +41,8 @@ PAGES: dict[str, str] = {
         console.error('wrong'); console.assert(false, 'wrong'); console.warn('fine');
         alert('one'); confirm('two'); prompt('three'); for (let i = 0; i < 20; i++) window.open('/good');
         navigator.serviceWorker.register('/worker.js'); Notification.requestPermission(); new Worker('/worker.js');
+        localStorage.setItem('drafts', 'x'.repeat((5 << 20) - 106));
+        try { localStorage.setItem('more', 'x'.repeat(97)) } catch { }  // which is one letter too many
         fetch('/404'); setTimeout(() => { throw new Error('nobody catches this'); }, 10);
         Promise.reject(new Error('nor this'));
     """),

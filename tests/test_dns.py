@@ -83,13 +83,17 @@ def test_what_is_asked(transport: str) -> None:
     assert not question.flags & dns.flags.RD
 
 
-def test_by_tls(tmp_path: Path) -> None:
+def test_by_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     page, reason = seen(good, f"transport: tls\nca_file: {tmp_path}/ca.pem", context)
     assert (page["probe_success"], page["runbook_probe_tls_verified"], reason) == ("1", "1", "")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "cryptography", None)
+        page, _ = seen(good, f"transport: tls\nca_file: {tmp_path}/ca.pem", context)
+    assert (page["probe_success"], "probe_ssl_earliest_cert_expiry" in page) == ("1", False)
     page, reason = seen(good, "transport: tls", context)
     assert (page["probe_success"], page["runbook_probe_tls_verified"]) == ("0", "0")
     assert "is not trusted" in reason
@@ -282,7 +286,7 @@ def test_any_bytes_end_well() -> None:
         return [bytes(data)]
 
     known = ("the answer c", "the answer h", "only what is no answer", "and none came by TCP", "what came is no",
-             "given up", "has not answered in full")  # fmt: skip
+             "given up", "has not answered in full", "timeout")  # fmt: skip
     with serving(noise) as server, one("dns", f"server: {server.place}\nquery_name: {NAME}\ntimeout: 100ms") as target:
         for _ in range(60):
             target.read()
@@ -338,7 +342,7 @@ def test_an_address_that_cannot_be_had_is_left_for_the_next(monkeypatch: pytest.
 def test_cut_by_the_engine() -> None:
     with (
         serving(lambda *_: []) as server,
-        one("dns", f"server: {server.place}\nquery_name: {NAME}\ntimeout: 20s") as target,
+        one("dns", f"server: {server.place}\nquery_name: {NAME}\ninterval: 1m\ntimeout: 20s") as target,
     ):
         round = target.target.run_now()
         until(lambda: server.asked)

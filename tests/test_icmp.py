@@ -1,5 +1,6 @@
 """Pings: hosts that reply, that do not, that are not there; and an exporter that may not ask."""
 
+import errno
 import os
 import shutil
 import socket
@@ -12,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.collector import NotApplicable
+from exporter.collector import Unable
 from exporter.collectors.icmp.echo import Echo, checksum, opened
 from exporter.config import INSTALLED, ConfigError, read
 from exporter.exposition import render
 from exporter.snapshot import Round
 from tests.onetarget import One, one
-from tests.soak import leaves_nothing
+from tests.soak import held, leaves_nothing
 from tests.support import until
 from tests.swallowing import names
 
@@ -31,7 +32,7 @@ def _permitted() -> None:
     """Skip where ICMP may not be sent; where CI=true, fail."""
     try:
         opened(socket.AF_INET, None)[0].close()
-    except NotApplicable as reason:
+    except Unable as reason:
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(str(reason))
 
 
@@ -95,9 +96,10 @@ def test_a_host_that_is_not_there() -> None:
 def test_a_name_service_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     with names(monkeypatch, {"host.example": []}):
         begun = time.monotonic()
-        page, _ = seen("host.example", "timeout: 500ms")
+        page, reason = seen("host.example", "timeout: 500ms")
         assert time.monotonic() - begun < 2
     assert page["probe_success"] == "0"
+    assert "the name service has not answered in time" in reason
 
 
 def test_the_family_that_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +185,15 @@ def test_without_rights(permitted: bool) -> None:
         assert done.stdout.startswith("1 4 ")
     else:
         assert done.stdout.startswith("None None ")
-        assert "skipped the exporter may not send ICMP give the exporter's group to net.ipv4.ping" in done.stdout
+        assert "failed the exporter may not send ICMP give the exporter's group to net.ipv4.ping" in done.stdout
+
+
+def test_a_socket_that_cannot_be_set_up_is_closed() -> None:
+    before = held()
+    with pytest.raises(OSError, match="argument") as raised:
+        opened(socket.AF_INET, 99_999)
+    assert held().descriptors == before.descriptors
+    assert raised.value.errno == errno.EINVAL  # its frames, which had the socket, are still there
 
 
 def was_cut(target: One, round: Round) -> bool:
@@ -193,7 +203,7 @@ def was_cut(target: One, round: Round) -> bool:
 
 
 def test_cut_by_the_engine() -> None:
-    with one("icmp", f"host: {NOWHERE}\ntimeout: 20s") as target:
+    with one("icmp", f"host: {NOWHERE}\ninterval: 1m\ntimeout: 20s") as target:
         round = target.target.run_now()
         until(lambda: was_cut(target, round), 3)
         assert "given up" in target.target.view().reason

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -59,19 +60,26 @@ def test_a_page_that_mounts_later_is_seen_as_its_user_sees_it(site: Site, golden
     # over the wire: gzip makes half a kB of the 100 kB script
     assert 400 < found['runbook_page_transferred_bytes{type="script"}'] < 5_000
     assert 200 < found['runbook_page_transferred_bytes{type="stylesheet"}'] < 5_000
-    assert found["runbook_page_storage_quota_bytes"] > 1e6
+    assert found['runbook_page_storage_quota_bytes{store="estimate"}'] > 1e6
+    assert found['runbook_page_storage_used_bytes{store="localStorage"}'] == 0
     assert found["runbook_page_browser_memory_bytes"] > 50e6
 
 
 def test_a_page_whose_root_stays_empty_is_well_but_for_that(site: Site) -> None:
-    with site.page("/empty", SHORT + 'elements: ["#root", "main h1", "p[["]') as target:
+    more = 'elements: ["#root", "main h1", "p[["]\nstructure: {selector: "main["}'
+    with site.page("/empty", SHORT + more) as target:
         snapshot = target.read(60)
+        rest = target.target._due - time.monotonic()
     assert snapshot.up
+    assert rest < 15  # and not for the whole interval
     assert {name: value for name, value in values(snapshot).items() if "element" in name} == {
-        "element_present['#root']": 0, "element_present['main h1']": 0, "element_present['p[[']": 0
+        "element_present['#root']": 0, "element_present['main h1']": 0
     }  # fmt: skip
     assert snapshot.outcomes[0].reason == "#root is empty; main h1 is missing; p[[ is no CSS selector"
     assert snapshot.outcomes[0].is_wrong
+    assert snapshot.outcomes[1].status == "failed"
+    assert snapshot.outcomes[1].reason == "what is looked for is no CSS selector"
+    assert not [name for name in values(snapshot) if name.startswith("structure")]
 
 
 def test_errors_are_counted_and_dialogs_popups_and_workers_hold_nothing_up(site: Site) -> None:
@@ -83,6 +91,9 @@ def test_errors_are_counted_and_dialogs_popups_and_workers_hold_nothing_up(site:
     }  # fmt: skip
     assert found["element_present['#root']"] == 1
     assert found["status_code"] == 200
+    # the page left room for 100 letters in its localStorage, and was refused one of 101
+    assert found["storage_quota_bytes['localStorage']"] - found["storage_used_bytes['localStorage']"] == 200
+    assert found["storage_works"] == 1
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from exporter.collector import Trouble
-from exporter.collectors import page
+from exporter.collectors.page import Page
 from exporter.collectors.page import folder as folders
 from exporter.collectors.page.folder import private_folder
+from exporter.collectors.page.turns import Turns
 from exporter.deadline import Cancel, Deadline
 from tests.onetarget import one
 from tests.soak import leaves_nothing
+from tests.support import until
+
+NOWHERE = "url: http://127.0.0.1/\nbrowser: /nowhere/chromium"
 
 
 @pytest.fixture
@@ -77,24 +81,52 @@ def test_beside_one_that_cannot_be_killed_no_other_is_begun(short: Path, monkeyp
 
 
 def test_a_browser_waits_for_its_turn_and_not_for_ever() -> None:
-    with page._in_turn(Deadline(60), Cancel()):
-        said: list[str] = []
+    said: list[str] = []
 
-        def wait(seconds: float, cancel: Cancel) -> None:
-            with pytest.raises(Trouble) as refused, page._in_turn(Deadline(seconds), cancel):
-                pass
-            said.append(str(refused.value))
+    def wait(collector: Page, seconds: float, cancel: Cancel) -> None:
+        with pytest.raises(Trouble) as refused, collector._in_turn(Deadline(seconds), cancel):
+            pass
+        said.append(str(refused.value))
 
-        cancel = Cancel()
-        other = threading.Thread(target=wait, args=(60, cancel))
-        other.start()
-        wait(5, Cancel())
-        cancel.cancel()
-        other.join(10)
+    with one("page", NOWHERE) as target:
+        collector = target.target.collector
+        assert isinstance(collector, Page)
+        with collector._in_turn(Deadline(60), Cancel()):
+            cancel = Cancel()
+            other = threading.Thread(target=wait, args=(collector, 60, cancel))
+            other.start()
+            wait(collector, 5, Cancel())
+            cancel.cancel()
+            other.join(10)
     assert said == ["the browsers of other pages took all of the time",
                     "given up, as the round took longer than the target's timeout"]  # fmt: skip
 
 
+def test_whoever_had_the_turn_longest_ago_is_next() -> None:
+    turns, had, order = Turns(), {"often": 9.0, "once": 5.0, "never": 0.0, "also never": 0.0}, list[str]()
+
+    def take(name: str) -> None:
+        with turns.turn(had[name], lambda: None):
+            order.append(name)
+
+    with turns.turn(0.0, lambda: None):
+        others = []
+        for number, name in enumerate(had, 1):
+            others.append(threading.Thread(target=take, args=(name,)))
+            others[-1].start()
+            until(lambda number=number: len(turns._waiting) == number)  # type: ignore[misc]
+    for other in others:
+        other.join(10)
+    assert order == ["never", "also never", "once", "often"]
+
+
+def test_where_no_browser_is_nothing_is_said_of_the_page() -> None:
+    with one("page", NOWHERE) as target:
+        page, snapshot = target.page(), target.target.view()
+    assert (page['runbook_target_up{collector="page"}'], page.get("probe_success")) == ("0", None)
+    assert "is no program that can be run" in snapshot.reason
+
+
 def test_many_rounds_that_fail_leave_nothing() -> None:
-    with one("page", "url: http://127.0.0.1/\nbrowser: /nowhere/chromium") as target:
+    with one("page", NOWHERE) as target:
         leaves_nothing(target, 200)

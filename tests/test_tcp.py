@@ -1,5 +1,6 @@
 """Probes of ports: whether they answer, dialogues, TLS from the beginning and later, and servers that misbehave."""
 
+import gc
 import os
 import signal
 import ssl
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from exporter.collectors.tcp.dialogue import Dialogue
 from exporter.collectors.tcp.ready import STARTTLS
 from exporter.config import INSTALLED, ConfigError, read
 from exporter.exposition import render
@@ -121,9 +123,10 @@ def test_one_that_swallows_everything() -> None:
 def test_a_name_service_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     with names(monkeypatch, {"db.example": []}):
         begun = time.monotonic()
-        page, _ = seen("db.example:5432", "timeout: 500ms")
+        page, reason = seen("db.example:5432", "timeout: 500ms")
         assert time.monotonic() - begun < 2
     assert page["probe_success"] == "0"
+    assert "the name service has not answered in time" in reason
     assert float(page[PHASE.format("resolve")]) > 0.3
     assert PHASE.format("connect") not in page
 
@@ -194,7 +197,6 @@ def test_bytes() -> None:
         (lambda speaker: speaker.say(b"secret-thing\n"), "{expect: bye}", "steps[0]: the line was closed before"),
         (told(b"secret-thing"), "{expect: secret}", "steps[0]: what is expected did not come in time"),
         (told(b"secret-thing\n" * 10_000), "{expect: bye}", "steps[0]: more came than `max_bytes`"),
-        (told(b"hi\n", b""), "{expect: hi, send: x}, {expect: bye}", "steps[1]: what is expected did not come in time"),
     ],
 )
 def test_a_dialogue_that_is_not_as_expected(talk: Talk, steps: str, reason: str) -> None:
@@ -203,6 +205,31 @@ def test_a_dialogue_that_is_not_as_expected(talk: Talk, steps: str, reason: str)
     assert reason in said
     assert "secret" not in said
     assert (page["probe_success"], page["probe_failed_due_to_regex"]) == ("0", "1")
+
+
+def test_where_nothing_comes_no_pattern_decides() -> None:
+    with speaking(told(b"hi\n", b"")) as server:
+        page, said = seen(server.place, "steps: [{expect: hi, send: x}, {expect: bye}]\ntimeout: 500ms")
+    assert "steps[1]: what is expected did not come in time" in said
+    assert (page["probe_success"], page["probe_failed_due_to_regex"]) == ("0", "0")
+
+
+def test_what_came_is_not_kept_while_it_is_down() -> None:
+    def talk(speaker: Speaker) -> None:
+        speaker.say(b"a" * 100_000)
+        speaker.stop.wait(30)
+
+    settings = "max_bytes: 1MiB\nsteps: [{expect: b}]\ntimeout: 500ms"
+    with speaking(talk) as server, one("tcp", f"address: '{server.place}'\n{settings}") as target:
+        assert target.page()["probe_success"] == "0"
+        gc.collect()
+        assert [thing for thing in gc.get_objects() if isinstance(thing, Dialogue)] == []
+
+
+def test_one_that_sends_values_is_patient() -> None:
+    for more, patient in (("", False), ("values: {token: mild-otter-7}\nsteps: [{send: '{{token}}'}]", True)):
+        with one("tcp", f"address: 127.0.0.1:1\n{more}") as target:
+            assert target.target.collector.patient is patient
 
 
 def test_one_that_trickles_keeps_the_deadline() -> None:
@@ -252,6 +279,18 @@ def test_tls(ca: str) -> None:
     assert float(page[PHASE.format("tls")]) > 0
     assert page['probe_tls_version_info{version="TLS 1.3"}'] == "1"
     assert "probe_ssl_last_chain_expiry_timestamp_seconds" in page
+
+
+def test_without_the_library_for_certificates_all_else_is_said(ca: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with (
+        speaking(silent, context_of(), secure=True) as server,
+        one("tcp", f"address: '{server.place}'\ntls: true\nca_file: {ca}") as target,
+    ):
+        page, said = target.page(), target.target.view().outcomes[0].reason
+    assert (page["probe_success"], page["runbook_probe_tls_verified"]) == ("1", "1")
+    assert "probe_ssl_earliest_cert_expiry" not in page
+    assert "they need the library cryptography: install it with: pip install" in said
 
 
 def test_one_that_does_not_verify_shows_its_dates_all_the_same(ca: str) -> None:
@@ -441,7 +480,7 @@ def was_cut(target: One, round: Round) -> bool:
 def test_cut_by_the_engine() -> None:
     with (
         speaking(silent) as server,
-        one("tcp", f"address: {server.place}\nsteps: [{{expect: hello}}]\ntimeout: 20s") as target,
+        one("tcp", f"address: {server.place}\nsteps: [{{expect: hello}}]\ninterval: 1m\ntimeout: 20s") as target,
     ):
         round = target.target.run_now()
         until(lambda: was_cut(target, round), 3)
@@ -472,6 +511,10 @@ def test_500_rounds_leave_nothing(state: str, ca: str) -> None:
         ("address: a:1\nsteps: [{send: x, send_hex: '00'}]", "steps[0].send_hex: is not the only way"),
         ("address: a:1\nsteps: [{send: '{{word}}'}]", "asks for word, which nothing gives"),
         ("address: a:1\nsteps: [{send: '{{1}}'}]", "asks for 1, which nothing gives"),
+        (
+            "address: a:1\nsteps: [{expect: '(a)(b)', send: '{{3}}'}]",
+            "asks for 3, which nothing gives; expected a group",
+        ),
         ("address: a:1\ntls: true\nstarttls: smtp", "starttls: begins TLS twice"),
         ("address: a:1\nvalues: {a b: some-text}", "is no name"),
         ("address: a:1\nmax_bytes: 0", "max_bytes: is more than can be held, or nothing"),

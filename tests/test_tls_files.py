@@ -87,6 +87,18 @@ def made(days: float, *, key: Any = None, authority: bool = False, name: str = "
     return builder.sign(own, None if isinstance(own, ed25519.Ed25519PrivateKey) else hashes.SHA256())
 
 
+def named(organization: str, days: float) -> bytes:
+    """Return a certificate in PEM with the number 7 and without a common name, as authorities give them today."""
+    key, end = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC) + timedelta(days=days)
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
+    names = x509.SubjectAlternativeName([x509.DNSName(f"{organization}.example.com")])
+    builder = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(7)
+        .not_valid_before(end - timedelta(days=90)).not_valid_after(end).add_extension(names, critical=False)
+    )  # fmt: skip
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
 # ---- what is said of a certificate
 
 
@@ -106,8 +118,19 @@ def test_a_certificate(tmp_path: Path) -> None:
     assert float(page[series.replace("after", "before")]) == LOADED.not_valid_before_utc.timestamp()
     assert page[series.replace("not_after", "expired")] == "0"
     assert page[series.replace("x509_cert_not_after", "runbook_certificate_authority")] == "0"
+    told = f'filepath="{tmp_path}/shop.pem",serial_number="{LOADED.serial_number}",subject_CN="shop",issuer_CN=""'
+    assert page[f'runbook_certificate_info{{{told},names="shop.example.com"}}'] == "1"
     assert (page["x509_read_errors"], said) == ("0", "ok")
     assert page[f'x509_cert_error{{filename="shop.pem",filepath="{tmp_path}/shop.pem"}}'] == "0"
+
+
+def test_of_two_that_alerts_cannot_tell_apart_the_names_of_the_first_to_end_are_told(tmp_path: Path) -> None:
+    both = b"".join(named(organization, days) for organization, days in (("early", 1), ("late", 2)))
+    page, _ = seen(put(tmp_path, both_pem=both) / "both.pem")
+    assert sum(series.startswith("x509_cert_not_after") for series in page) == 2
+    assert [series.rpartition("names=")[2] for series in page if series.startswith("runbook_certificate_info")] == [
+        '"early.example.com"}'
+    ]
 
 
 def test_golden(tmp_path: Path, golden: Callable[[str, str], None]) -> None:

@@ -283,11 +283,15 @@ def test_a_host_that_is_not_known() -> None:
 
 def test_a_name_service_and_a_place_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     with swallowing() as port, names(monkeypatch, {"hangs.example": []}):
-        for url, phase in ((f"ws://127.0.0.1:{port}", "connect"), ("ws://hangs.example", "resolve")):
+        place = f"ws://127.0.0.1:{port}"
+        for url, reason in (
+            (place, f"connect: {place} has not answered"),
+            ("ws://hangs.example", "resolve: the name service has not answered in time"),
+        ):
             with one("websocket", f"url: {url}\ntimeout: 1s") as target:
                 page = target.page()
-                assert target.target.view().reason.startswith(f"{phase}: {url} has not answered")
-            assert failed(page) == [phase]
+                assert target.target.view().reason.startswith(reason)
+            assert failed(page) == [reason.partition(":")[0]]
             assert float(page["probe_duration_seconds"]) < 1
 
 
@@ -308,7 +312,7 @@ def test_what_trickles_gains_nothing() -> None:
 
 
 def test_given_up_by_the_watchdog() -> None:
-    with bad({"ws": None}) as served, one("websocket", f"url: {served.url}\ntimeout: 30s") as target:
+    with bad({"ws": None}) as served, one("websocket", f"url: {served.url}\ninterval: 1m\ntimeout: 30s") as target:
         round = target.target.run_now()
         until(lambda: served.heads)
         begun = time.monotonic()
@@ -327,16 +331,21 @@ def context_of(certificate: trustme.LeafCert) -> ssl.SSLContext:
     return context
 
 
-def test_tls(tmp_path: Path) -> None:
+def test_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ca = trustme.CA()
     ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with bad({}, context_of(ca.issue_cert("127.0.0.1"))) as served:
-        with one("websocket", f"url: wss://127.0.0.1:{served.port}\nca_file: {tmp_path}/ca.pem") as target:
+        url = f"url: wss://127.0.0.1:{served.port}"
+        with one("websocket", f"{url}\nca_file: {tmp_path}/ca.pem") as target:
             page = target.page()
             assert target.target.view().reason == ""
         assert phases(page) == dict.fromkeys(("resolve", "connect", "tls", "handshake", "ping", "close"), "1")
         assert page["runbook_probe_tls_verified"] == "1"
         assert float(page['runbook_websocket_duration_seconds{phase="tls"}']) > 0
+        with monkeypatch.context() as patch, one("websocket", f"{url}\nca_file: {tmp_path}/ca.pem") as target:
+            patch.setitem(sys.modules, "cryptography", None)
+            page, said = target.page(), target.target.view().outcomes[0].reason
+        assert (page["probe_success"], "they need the library cryptography" in said) == ("1", True)
         served.heads.clear()
         with one("websocket", f"url: wss://127.0.0.1:{served.port}\nbearer_token: token-of-sockets") as target:
             page = target.page()
@@ -382,7 +391,8 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "websockets.client", None)
     page, reason, served = visited({})
     assert reason == "WebSockets need the library websockets install it with: pip install 'runbook-exporter[probe]'"
-    assert (phases(page), served.opened) == ({}, 0)  # nothing is said of the server
+    assert (phases(page), served.opened) == ({}, 0)
+    assert "probe_success" not in page  # nothing is said of the server
     page, _, _ = visited({}, "socketio: {transport: polling}")
     assert page["probe_success"] == "1"
 

@@ -16,6 +16,7 @@ from tests.support import until
 EVENT = "event: {name: status, arguments: '[1, \"{{word}}\"]', json: [{path: '[0].status', equals: ok}]}"
 OLD = answer(b'97:0{"sid":"a","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":60000}2:40')
 OLDEST = answer(b'\x00\x09\x07\xff0{"sid":"a","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":60000}')
+CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n" + b"x" * 30_000
 UNKNOWN = answer(b'{"code":1,"message":"Session ID unknown"}', "400 Bad Request")
 
 
@@ -85,6 +86,7 @@ HANDSHAKE: dict[str, Case] = {
     "too much": ({"open": answer(b"0" * 30_000)}, "more came than `max_bytes`"),
     "no HTTP": ({"open": b"220 mail.example ESMTP\r\n\r\n"}, "gave no whole HTTP answer"),
     "cut": ({"open": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n0{"}, "gave no whole HTTP answer"),
+    "a chunk below 0": ({"open": CHUNK}, "gave no whole HTTP answer"),
     "hung up": ({"open": hang_up}, "the line was closed before a request was answered"),
     "silent": ({"open": None}, "has not answered in full"),
 }  # fmt: skip
@@ -192,6 +194,12 @@ def test_a_last_word_that_is_not_answered_fails_nothing_else() -> None:
     page, reason, _ = visited({"41": None, "close": None}, "")
     assert (page["probe_success"], phases(page)["close"], reason) == ("1", "0", "")
     assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize("bye", [b"bye\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nok", CHUNK])
+def test_a_bad_answer_to_the_last_word_fails_nothing_else(bye: bytes) -> None:
+    page, reason, _ = visited({"bye": bye}, "transport: polling")
+    assert (page["probe_success"], phases(page)["close"], reason) == ("1", "0", "")
 
 
 # ---- pings of the server

@@ -31,6 +31,12 @@ DOCS = (ROOT / "docs" / "websocket.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", DOCS, re.MULTILINE | re.DOTALL)
 
 
+def test_one_that_sends_values_is_patient() -> None:
+    for more, patient in (("", False), ("\nvalues: {token: mild-otter-7}\nsteps: [{send: '{{token}}'}]", True)):
+        with one("websocket", f"url: ws://127.0.0.1:1{more}") as target:
+            assert target.target.collector.patient is patient
+
+
 def problems(settings: str) -> str:
     text = "\n".join(f"    {line}" for line in f"collector: websocket\n{settings}".splitlines())
     with pytest.raises(ConfigError) as caught:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from exporter.address import parse
-from exporter.certificatemetrics import shown_samples
+from exporter.certificatemetrics import library_lacking, shown_samples
 from exporter.collector import Context, Trouble
 from exporter.collectors.dns.library import library
 from exporter.collectors.dns.settings import PORTS, DNSSettings, Records
@@ -13,9 +13,9 @@ from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
 from exporter.pattern import found_in
-from exporter.probeline import Place
+from exporter.probeline import Place, unable
 from exporter.probemetrics import BY_PATTERN, METRICS, sight_samples
-from exporter.probing import Finding, Probe
+from exporter.probing import Finding, MismatchError, Probe, told_by_pattern
 
 __all__ = ["DNS", "METRICS"]
 
@@ -39,10 +39,6 @@ ANSWERED = gauge(
 )
 
 
-class MismatchError(Trouble):
-    """The records are not as they should be."""
-
-
 class DNS(Probe):
     """A name server, asked for records of a name."""
 
@@ -63,8 +59,8 @@ class DNS(Probe):
         except Trouble as trouble:
             found = trouble
         except (OSError, ValueError) as error:
-            found = meaning(self.settings.server, deadline, error)
-        return Finding(tuple(_samples(visit, found)), deadline.spent(), found)
+            found = unable(error) or meaning(self.settings.server, deadline, error)
+        return Finding(tuple(_samples(visit, found)), deadline.spent(), found, library_lacking(visit.sight.shown))
 
 
 def _samples(visit: Visit, trouble: Trouble | None) -> Samples:
@@ -77,7 +73,7 @@ def _samples(visit: Visit, trouble: Trouble | None) -> Samples:
     yield from shown_samples(sight.shown)
     if answer is None:
         return
-    yield BY_PATTERN(isinstance(trouble, MismatchError))
+    yield BY_PATTERN(told_by_pattern(trouble))
     yield ANSWER(len(answer.answer))
     yield AUTHORITY(len(answer.authority))
     yield ADDITIONAL(len(answer.additional) + (answer.opt is not None))
@@ -111,7 +107,7 @@ def _hold_records(section: str, wanted: Records, records: Sequence[Any]) -> None
     texts = [_text(record) for record in records]
     for where, problem in _problems(wanted, texts):
         fix = "ask by hand, as with dig, and compare the records with the pattern"
-        raise MismatchError(f"{problem} {section}.{where}", fix)
+        raise MismatchError(f"{problem} {section}.{where}", fix, by_pattern=True)
 
 
 def _problems(wanted: Records, texts: list[bytes]) -> Iterator[tuple[str, str]]:

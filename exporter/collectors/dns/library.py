@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
 
-from exporter.collector import Trouble
+from exporter.collector import Trouble, Unable
 
 _INSTALL: Final = "install it with: pip install 'runbook-exporter[probe]'"
 
 
 @lru_cache(1)
 def library() -> Any:
-    """Return the package dns with what is needed of it; Trouble where it is not installed."""
+    """Return the package dns with what is needed of it; Unable where it is not installed."""
     try:
         import dns.exception
         import dns.flags
@@ -20,7 +20,7 @@ def library() -> Any:
         import dns.rdataclass
         import dns.rdatatype
     except ImportError:
-        raise Trouble("questions to name servers need the library dnspython", _INSTALL) from None
+        raise Unable("questions to name servers need the library dnspython", _INSTALL) from None
     return dns
 
 

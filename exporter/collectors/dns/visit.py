@@ -13,7 +13,7 @@ from exporter.collectors.dns.settings import DNSSettings
 from exporter.deadline import Cancel, Deadline
 from exporter.fetchline import Line
 from exporter.packets import Arrivals, arriving
-from exporter.probeline import Place, Sight, connected, located, opened
+from exporter.probeline import Place, Sight, connected, located, opened, share
 
 _LARGEST: Final = 65_535
 _MOST_STRAY: Final = 1000  # messages that are no answer, in one probe
@@ -52,15 +52,14 @@ class Visit:
         found = located(self.place, self.deadline, self.sight)
         for number, (family, _, _, _, address) in enumerate(found, 1):
             self.sight.address = str(address[0])
-            # one that swallows everything must leave time for those after it
-            share = Deadline(self.deadline.left() / (len(found) - number + 1))
+            within = Deadline(share(self.deadline, len(found) - number))
             try:
                 with socket.socket(family, socket.SOCK_DGRAM) as packets, arriving(packets, self.cancel) as arrivals:
                     with self.sight.timing("connect"):
                         packets.connect(address)  # the system takes nothing from elsewhere then
                     with self._asking():
                         packets.send(question.to_wire())
-                        return self._answer_among(packets, arrivals, question, share)
+                        return self._answer_among(packets, arrivals, question, within)
             except OSError:
                 if number == len(found) or self.cancel.cancelled:
                     raise
@@ -102,7 +101,8 @@ class Visit:
         settings = self.settings
         if settings.transport == "tls":
             name = settings.server_name or self.place.host
-            with connected(self.place, settings.context(), name, self.deadline, self.cancel, self.sight) as line:
+            context = settings.context(self.deadline.left())
+            with connected(self.place, context, name, self.deadline, self.cancel, self.sight) as line:
                 yield line
         else:
             with opened(self.place, self.deadline, self.cancel, self.sight) as line:

@@ -4,13 +4,13 @@ import socket
 import time
 from typing import Any, Final
 
-from exporter.collector import NotApplicable, Trouble
+from exporter.collector import Trouble
 from exporter.collectors.icmp.echo import Echo, Reply, exchange, opened
 from exporter.collectors.icmp.settings import ICMPSettings
 from exporter.deadline import Cancel, Deadline
 from exporter.metric import Samples, gauge
 from exporter.packets import arriving
-from exporter.probeline import Place, Sight, located
+from exporter.probeline import Place, Sight, located, share, unable
 from exporter.probemetrics import METRICS, sight_samples
 from exporter.probing import Finding, Probe
 
@@ -42,13 +42,8 @@ class ICMP(Probe):
         except Trouble as trouble:
             found = trouble
         except (OSError, ValueError) as error:
-            found = _meaning(self.settings.host, deadline, error)
+            found = unable(error) or _meaning(self.settings.host, deadline, error)
         return Finding(tuple(visit.samples()), deadline.spent(), found)
-
-    def standing(self, up: bool, failing: bool) -> Samples:
-        """Yield whether the host replies; nothing where the exporter may not ask: of the host nothing is known then."""
-        if self._found is None or not isinstance(self._found.trouble, NotApplicable):
-            yield from super().standing(up, failing)
 
 
 class _Visit:
@@ -64,10 +59,8 @@ class _Visit:
         settings = self._settings
         found = located(Place(settings.host, 0, settings.ip_family), self._deadline, self.sight)
         for number, (family, _, _, _, address) in enumerate(found, 1):
-            # one that swallows everything must leave time for those after it
-            share = Deadline(self._deadline.left() / (len(found) - number + 1))
             try:
-                self._ask(family, address, share)
+                self._ask(family, address, Deadline(share(self._deadline, len(found) - number)))
             except OSError:
                 if number == len(found) or self._cancel.cancelled:
                     raise

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exporter.collector import NotApplicable
+from exporter.collector import Unable
 from exporter.deadline import Deadline
 from exporter.packets import Arrivals
 
@@ -35,7 +35,7 @@ class Reply:
 
 
 def opened(family: int, hop_limit: int | None) -> tuple[socket.socket, bool]:
-    """Return a socket for ICMP, and whether it is a raw one; NotApplicable where neither kind is permitted."""
+    """Return a socket for ICMP, and whether it is a raw one; Unable where neither kind is permitted."""
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):  # the first needs no rights but the group's
         try:
             line = socket.socket(family, kind, _PROTOCOL[socket.AddressFamily(family)])
@@ -43,9 +43,13 @@ def opened(family: int, hop_limit: int | None) -> tuple[socket.socket, bool]:
             if error.errno not in _NOT_THIS_WAY:
                 raise
             continue
-        _configure(line, family, hop_limit)
+        try:
+            _configure(line, family, hop_limit)
+        except OSError:
+            line.close()
+            raise
         return line, kind == socket.SOCK_RAW
-    raise NotApplicable("the exporter may not send ICMP", _FIX)
+    raise Unable("the exporter may not send ICMP", _FIX)
 
 
 def _configure(line: socket.socket, family: int, hop_limit: int | None) -> None:

@@ -2,38 +2,36 @@
 
 import os
 import shutil
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from exporter.collector import NotApplicable, Trouble, read
+from exporter.collector import Context, Read, Trouble, read
 from exporter.collectors.page import structure
 from exporter.collectors.page.folder import private_folder
 from exporter.collectors.page.samples import remark_of, samples_of
 from exporter.collectors.page.settings import STARTS_WITHIN, TIDIES_WITHIN, PageSettings
+from exporter.collectors.page.turns import Turns
 from exporter.deadline import GIVEN_UP, Cancel, Deadline
-from exporter.metric import Remarking, Samples
-from exporter.probemetrics import DURATION
+from exporter.metric import Samples
 from exporter.probing import Finding, Probe
 from exporter.throwaway import ask
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "microsoft-edge-stable")
 _LEAST: Final = TIDIES_WITHIN + 5.0  # seconds below which no browser is started
 _SHARED_MEMORY: Final = 512 << 20  # bytes with which browsers are at ease
-_LOOK: Final = 0.2
-_turn: Final = threading.Lock()  # one browser at a time, whichever target asks first
+_turns: Final = Turns()  # one browser at a time, over all targets
 
 
 @dataclass(frozen=True, slots=True)
 class Visit(Finding):
-    """What one visit to a page saw."""
+    """What one visit to a page saw; `structure` is None where that is not watched, or could not be seen."""
 
-    remark: str = ""
     structure: dict[str, Any] | None = None
+    unasked: str = ""
+    """Why the page could not be asked all that is asked once it stands."""
 
 
 class Page(Probe):
@@ -41,33 +39,48 @@ class Page(Probe):
 
     Settings = PageSettings
     interval = 300.0
+    looks_again = True  # one visit at which an element was late must not stand for minutes
     timeout = 300.0  # most of it for the wait until other targets' browsers have ended
     settings: PageSettings
+
+    def __init__(self, settings: PageSettings, context: Context) -> None:
+        super().__init__(settings, context)
+        self._had_turn = 0.0
 
     def probe(self, deadline: Deadline, cancel: Cancel) -> Finding:
         settings = self.settings
         if not os.path.exists("/proc/self/statm"):
             raise Trouble("pages are opened on Linux alone", "watch them from a machine that runs it")
         browser, identity = found_browser(settings.browser), settings.program().identity()
-        with _in_turn(deadline, cancel), private_folder(settings.scratch, identity) as place:
-            began = time.monotonic()
+        with self._in_turn(deadline, cancel), private_folder(settings.scratch, identity) as place:
+            began = self._had_turn = time.monotonic()
             seen = self._seen(browser, identity, place, deadline.left(), cancel)
         return self._finding(seen, time.monotonic() - began)
-
-    @read
-    def found(self, visit: Finding) -> Remarking:
-        """What the visit saw: times, errors, what was loaded, and whether the page's elements are there."""
-        yield DURATION(visit.seconds)
-        yield from visit.samples
-        return visit.remark if isinstance(visit, Visit) else ""
 
     @read
     def structure(self, visit: Finding) -> Samples:
         """When the page was first seen built otherwise than before, where that is watched."""
         kept = visit.structure if isinstance(visit, Visit) else None
         if kept is None:
-            raise NotApplicable("`structure` is not set")
+            reason = visit.unasked if isinstance(visit, Visit) else ""
+            raise Trouble(reason, "correct `structure.selector`, or see where the page goes on to")
         yield from structure.told(kept)
+
+    def reads(self) -> list[Read]:
+        """Return the reads of this target: what is not watched for changes has no structure that could be missed."""
+        return [one for one in super().reads() if one.name != "structure" or self.settings.structure is not None]
+
+    def _in_turn(self, deadline: Deadline, cancel: Cancel) -> AbstractContextManager[None]:
+        """Be the one target that has a browser while the block runs; Trouble where the others take too long."""
+
+        def check() -> None:
+            if cancel.cancelled:
+                raise Trouble(GIVEN_UP)
+            if deadline.spent() > deadline.seconds - _LEAST:
+                fix = "raise the target's `timeout`, and `interval` beside it: one browser runs at a time"
+                raise Trouble("the browsers of other pages took all of the time", fix)
+
+        return _turns.turn(self._had_turn, check)
 
     def _seen(self, browser: str, identity: dict[str, Any], place: str, left: float, cancel: Cancel) -> Any:
         settings = self.settings
@@ -91,12 +104,12 @@ class Page(Probe):
         samples = tuple(samples_of(seen, settings))
         if trouble is not None:
             return Visit(samples, seconds, Trouble(*trouble))
-        return Visit(samples, seconds, None, remark_of(seen, settings), self._compared(seen.get("structure")))
+        return Visit(samples, seconds, None, remark_of(seen, settings), self._compared(seen), seen.get("unasked", ""))
 
-    def _compared(self, text: str | None) -> dict[str, Any] | None:
-        if self.settings.structure is None:
+    def _compared(self, seen: dict[str, Any]) -> dict[str, Any] | None:
+        if self.settings.structure is None or "structure" not in seen:
             return None
-        return structure.compared(text or "", self.settings, self.context.shelf)
+        return structure.compared(seen["structure"] or "", self.settings, self.context.shelf)
 
 
 def found_browser(named: str) -> str:
@@ -107,21 +120,6 @@ def found_browser(named: str) -> str:
     if named:
         raise Trouble(f"{named} is no program that can be run", "correct `browser`, or install it")
     raise Trouble("no Chromium is installed", "install it (apt-get install chromium), or give its path with `browser`")
-
-
-@contextmanager
-def _in_turn(deadline: Deadline, cancel: Cancel) -> Iterator[None]:
-    """Wait until no other target has a browser, and be the one that has while the block runs."""
-    while not _turn.acquire(timeout=_LOOK):
-        if cancel.cancelled:
-            raise Trouble(GIVEN_UP)
-        if deadline.spent() > deadline.seconds - _LEAST:
-            fix = "raise the target's `timeout`, and `interval` beside it: one browser runs at a time"
-            raise Trouble("the browsers of other pages took all of the time", fix)
-    try:
-        yield
-    finally:
-        _turn.release()
 
 
 def _flags(settings: PageSettings) -> list[str]:

@@ -39,7 +39,6 @@ class Events:
         self.received = 0
         """Bytes of all answers so far, decompressed."""
         self.status: int | None = None
-        self.loader = ""
         self.world: int | None = None
         """The number of the world that our scripts run in, while there is one."""
         self._children = 0
@@ -77,7 +76,7 @@ class Events:
 
     # ---- requests
 
-    def _begun(self, said: dict[str, Any], session: str) -> None:
+    def _begun(self, said: dict[str, Any], _: str) -> None:
         number, kind = said["requestId"], said.get("type", "Other")
         if "redirectResponse" in said:
             self._add(kind, said["redirectResponse"].get("encodedDataLength", 0))
@@ -89,8 +88,6 @@ class Events:
             self._kinds[number] = kind
             if kind not in _LASTING:
                 self.open[number] = kind
-        if kind == "Document" and session == self.session and said.get("frameId") == self.frame:
-            self.loader = said.get("loaderId", "")
 
     def _answered(self, said: dict[str, Any], session: str) -> None:
         response, kind = said["response"], said.get("type", "Other")

@@ -8,6 +8,8 @@ from exporter.metric import Samples, gauge, info
 
 _SEEN: Final = "a headless browser"
 _BUDGET: Final = "the configuration"
+_LETTER: Final = 2  # bytes in localStorage, whichever letter it is
+_LOCAL_STORAGE: Final = 10 << 20  # bytes that Chromium lets a site keep there, found by trying
 
 STATUS = gauge(
     "runbook_page_status_code", "The HTTP status that the page itself was answered with, the last of redirects.",
@@ -51,12 +53,16 @@ STORAGE_WORKS = gauge(
     "1 where the page can write to its localStorage and read it again, else 0.", source=_SEEN,
 )  # fmt: skip
 STORAGE_USED = gauge(
-    "runbook_page_storage_used_bytes", "What the page has stored in the browser, by the browser's estimate.",
-    source=_SEEN,
+    "runbook_page_storage_used_bytes",
+    "What the page has stored in the browser: in localStorage, keys too, with two bytes for each letter; and "
+    "elsewhere, by the browser's estimate.",
+    labels=["store"], source=_SEEN,
 )  # fmt: skip
 STORAGE_QUOTA = gauge(
-    "runbook_page_storage_quota_bytes", "What the page may store in the browser, by the browser's estimate.",
-    source=_SEEN,
+    "runbook_page_storage_quota_bytes",
+    "What the page may store in the browser: in localStorage, where Chromium has a limit of its own; and elsewhere, by "
+    "the browser's estimate.",
+    labels=["store"], source=_SEEN,
 )  # fmt: skip
 HEAP = gauge("runbook_page_heap_bytes", "The memory of the page's scripts once it stands.", source=_SEEN)
 MEMORY = gauge(
@@ -72,7 +78,7 @@ def samples_of(seen: Mapping[str, Any], settings: PageSettings) -> Samples:
     yield BROWSER(1, product=product, version=version)
     yield STATUS(seen["status"])
     for element, state in zip(settings.elements, seen["elements"] or (), strict=False):
-        yield PRESENT(state == "present", element=element)
+        yield PRESENT(None if state == "wrong" else state == "present", element=element)
     for kind, count in seen["errors"].items():
         yield ERRORS(count, kind=kind)
     yield LOAD(seen["load"])
@@ -83,11 +89,19 @@ def samples_of(seen: Mapping[str, Any], settings: PageSettings) -> Samples:
         yield TRANSFERRED(seen["bytes"].get(type, 0), type=type)
     storage = seen.get("storage") or {}
     yield STORAGE_WORKS(storage.get("works"))
-    yield STORAGE_USED(storage.get("usage"))
-    yield STORAGE_QUOTA(storage.get("quota"))
+    yield from _stored(storage)
     yield HEAP(seen.get("heap"))
     yield MEMORY(seen["memory"] or None)
     yield from budgets_of(settings.budget)
+
+
+def _stored(storage: Mapping[str, Any]) -> Samples:
+    letters = storage.get("letters")
+    if letters is not None:
+        yield STORAGE_USED(_LETTER * letters, store="localStorage")
+        yield STORAGE_QUOTA(_LOCAL_STORAGE, store="localStorage")
+    yield STORAGE_USED(storage.get("usage"), store="estimate")
+    yield STORAGE_QUOTA(storage.get("quota"), store="estimate")
 
 
 def budgets_of(budget: PageBudget) -> Samples:

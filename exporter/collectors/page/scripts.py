@@ -41,7 +41,7 @@ STATE: Final = """
 
 STORAGE: Final = """
 (async () => {
-  const found = {works: false, usage: null, quota: null};
+  const found = {works: false, usage: null, quota: null, letters: null};
   try {
     const key = 'runbook-exporter-' + Math.random(), value = String(Math.random());
     localStorage.setItem(key, value);
@@ -49,13 +49,25 @@ STORAGE: Final = """
     localStorage.removeItem(key);
   } catch { found.works = false; }
   try {
+    const until = performance.now() + 1500;
+    let letters = 0, index = 0;
+    for (; index < localStorage.length && performance.now() < until; index++) {
+      const key = localStorage.key(index);
+      letters += key.length + localStorage.getItem(key).length;
+    }
+    if (index >= localStorage.length) found.letters = letters;
+  } catch {}
+  try {
     const estimate = await navigator.storage.estimate();
     found.usage = estimate.usage; found.quota = estimate.quota;
   } catch {}
   return found;
 })()
 """
-"""Whether the browser lets this page keep what it wants to, and how much room is left; told in secure contexts only."""
+"""Whether the browser lets this page keep what it wants to, what it keeps, and how much room is left.
+
+The letters in localStorage are not told where counting them takes too long, the estimate in secure contexts only.
+"""
 
 STRUCTURE: Final = r"""
 (({selector, depth, generated}) => {

@@ -25,6 +25,10 @@ class CutError(Exception):
         self.fix = fix
 
 
+class ScriptError(Exception):
+    """A script of ours broke off in the page, for this reason."""
+
+
 class Talk:
     """Sends orders, takes what comes, and looks again and again at how far the page is."""
 
@@ -58,10 +62,15 @@ class Talk:
         return self.answer(self._wire.send("Page.navigate", self.events.session, url=url))
 
     def evaluated(self, script: str) -> Any:
-        """Return the value of a script that is run in the page, in our own world."""
+        """Return the value of a script that is run in the page, in our own world; ScriptError where it raises."""
         if self.events.world is None:
             raise TimeoutError
-        return _value(self.answer(self._ask(script, self.events.world)))
+        answer = self.answer(self._ask(script, self.events.world))
+        if "error" in answer:
+            raise ScriptError("the page went on to another one while it was looked at")
+        if "exceptionDetails" in answer["result"]:
+            raise ScriptError("what is looked for is no CSS selector")
+        return _value(answer)
 
     def answer(self, number: int) -> Message:
         """Wait for the answer to an order."""

@@ -14,7 +14,7 @@ from exporter.collectors.page.events import Crashed
 from exporter.collectors.page.reasons import ended, failed_to_load
 from exporter.collectors.page.scripts import AT_START, STORAGE, STRUCTURE, WORLD
 from exporter.collectors.page.settings import STARTS_WITHIN
-from exporter.collectors.page.talk import CutError, Talk
+from exporter.collectors.page.talk import CutError, ScriptError, Talk
 from exporter.collectors.page.wire import HungUpError, Message
 from exporter.throwawayprocess import CHANNEL
 
@@ -158,6 +158,8 @@ class _Visit:
             self._found["heap"] = talk.call("Runtime.getHeapUsage", talk.events.session)["usedSize"]
             if structure:
                 self._found["structure"] = talk.evaluated(STRUCTURE % json.dumps(structure))
+        except ScriptError as error:
+            self._found["unasked"] = str(error)
         except TimeoutError:
             fix = "see what they do in a browser's profiler"
             raise CutError("the page stood, and then its scripts let nobody ask it anything", fix) from None

@@ -8,17 +8,17 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from exporter.address import parse
-from exporter.certificatemetrics import shown_samples
+from exporter.certificatemetrics import library_lacking, shown_samples
 from exporter.collector import Context, Trouble
-from exporter.collectors.tcp.dialogue import Dialogue, MismatchError
+from exporter.collectors.tcp.dialogue import Dialogue
 from exporter.collectors.tcp.ready import STARTTLS
 from exporter.collectors.tcp.settings import Step, TCPSettings
 from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
-from exporter.probeline import Place, Sight, connected, opened, secured, unverified
+from exporter.probeline import Place, Sight, connected, opened, secured, unable, unverified
 from exporter.probemetrics import BY_PATTERN, METRICS, sight_samples
-from exporter.probing import Finding, Probe
+from exporter.probing import Finding, Probe, told_by_pattern
 
 __all__ = ["METRICS", "TCP"]
 
@@ -39,6 +39,7 @@ class TCP(Probe):
 
     def __init__(self, settings: TCPSettings, context: Context) -> None:
         super().__init__(settings, context)
+        self.patient = bool(settings.values)  # as what logs in does
         host, port = parse(settings.address)
         self._place = Place(host, port, settings.ip_family)
 
@@ -50,8 +51,8 @@ class TCP(Probe):
         except Trouble as trouble:
             found = trouble
         except (OSError, ValueError) as error:
-            found = meaning(self.settings.address, deadline, error)
-        return Finding(tuple(visit.samples(found)), deadline.spent(), found)
+            found = unable(error) or meaning(self.settings.address, deadline, error)
+        return Finding(tuple(visit.samples(found)), deadline.spent(), found, library_lacking(visit.sight.shown))
 
 
 class _Visit:
@@ -68,7 +69,7 @@ class _Visit:
         settings = self.settings
         try:
             if settings.tls:
-                context = settings.context()
+                context = settings.context(self.deadline.left())
                 with connected(self.place, context, self._name, self.deadline, self.cancel, self.sight) as line:
                     self._talk(self._dialogue(line))
             else:
@@ -95,7 +96,7 @@ class _Visit:
     @contextmanager
     def _begun_tls(self, dialogue: Dialogue, named: str, before: tuple[Step, ...]) -> Iterator[ssl.SSLSocket]:
         """Speak TLS on the dialogue's line; one that does not verify shows its certificate on another line."""
-        context = self.settings.context()
+        context = self.settings.context(self.deadline.left())
         try:
             with secured(dialogue.line, context, self._name, self.deadline, self.sight) as line:
                 yield line
@@ -121,5 +122,5 @@ class _Visit:
         if self.begun is not None:
             inside = 0.0 if self.settings.tls else sight.tls
             yield DURATION(self.ended - self.begun - inside, phase="dialogue")
-            yield BY_PATTERN(isinstance(trouble, MismatchError))
+            yield BY_PATTERN(told_by_pattern(trouble))
         yield from shown_samples(sight.shown)

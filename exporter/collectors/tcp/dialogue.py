@@ -5,19 +5,16 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from exporter.collector import Trouble
 from exporter.collectors.tcp.settings import ASKED, Step
 from exporter.deadline import Deadline
 from exporter.fetchline import Line
 from exporter.pattern import found_in, groups_of
+from exporter.probing import MismatchError
 
 _ENDS: Final = {"crlf": b"\r\n", "lf": b"\n", "none": b""}
 _PIECE: Final = 16 << 10
+_BUSY: Final = "see what keeps it busy, or what it waits for"
 _BY_HAND: Final = "say it by hand, as with nc or openssl s_client, and compare it with the step"
-
-
-class MismatchError(Trouble):
-    """What came is not what a step expects."""
 
 
 class Dialogue:
@@ -30,6 +27,7 @@ class Dialogue:
         self._end = _ENDS[end]
         self._values = {name: value.encode() for name, value in values.items()}
         self._came = bytearray()
+        self._another = False  # whether a line came in this step that is not the one
 
     def go(self, steps: Sequence[Step], named: str, start: int = 0) -> int | None:
         """Go on to the step that begins TLS, and return its number; None where all are done."""
@@ -54,10 +52,11 @@ class Dialogue:
             while len(self._came) < len(wanted) and wanted.startswith(self._came):
                 self._read(place)
             if not self._came.startswith(wanted):
-                raise MismatchError(f"{place}: other bytes came than are expected", _BY_HAND)
+                raise MismatchError(f"{place}: other bytes came than are expected", _BY_HAND, by_pattern=True)
             del self._came[: len(wanted)]
         if not step.expect:
             return {}
+        self._another = False
         while True:
             line = self._read_line(place)
             found = groups_of(step.expect, line)
@@ -65,7 +64,8 @@ class Dialogue:
                 self._values |= {name: found[name] for name in step.groups()}
                 return found
             if step.fail and found_in(step.fail, line):
-                raise MismatchError(f"{place}: a line came that means failure", _BY_HAND)
+                raise MismatchError(f"{place}: a line came that means failure", _BY_HAND, by_pattern=True)
+            self._another = True
 
     def _read_line(self, place: str) -> bytes:
         searched = 0
@@ -81,15 +81,19 @@ class Dialogue:
             self.line.settimeout(self._deadline.left())
             data = self.line.recv(min(_PIECE, self._left + 1))
         except TimeoutError:
-            fix = "see what keeps it busy, or what it waits for"
-            raise MismatchError(f"{place}: what is expected did not come in time", fix) from None
+            raise self._lacking(place, "what is expected did not come in time", _BUSY) from None
         if not data:
-            raise MismatchError(f"{place}: the line was closed before what is expected came", _BY_HAND)
+            raise self._lacking(place, "the line was closed before what is expected came", _BY_HAND)
         self._left -= len(data)
-        if self._left < 0:
-            fix = "expect something that comes sooner, or allow more"
-            raise MismatchError(f"{place}: more came than `max_bytes`", fix)
         self._came += data
+        if self._left < 0:
+            raise self._lacking(
+                place, "more came than `max_bytes`", "expect something that comes sooner, or allow more"
+            )
+
+    def _lacking(self, place: str, problem: str, fix: str) -> MismatchError:
+        """Return the trouble of a step that goes on no further; a pattern decides only on what came."""
+        return MismatchError(f"{place}: {problem}", fix, by_pattern=self._another or bool(self._came))
 
     def _text(self, step: Step, found: Mapping[str, bytes]) -> bytes:
         if step.send_hex:
@@ -101,4 +105,4 @@ class Dialogue:
 
     def _check_nothing_came(self, place: str) -> None:
         if self._came:  # else whoever is in between could have said it
-            raise MismatchError(f"{place}: more came before TLS begins", "expect all that is said before TLS")
+            raise self._lacking(place, "more came before TLS begins", "expect all that is said before TLS")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from exporter.address import parse
+from exporter.hexadecimal import hex_problem
 from exporter.models import Problems
-from exporter.pattern import pattern_problem
+from exporter.pattern import group_count, pattern_problem
 from exporter.probeline import Family
 from exporter.setting import Bytes, Secret, setting
 from exporter.tlssettings import TLSSettings
@@ -47,24 +48,22 @@ class Step:
             if pattern and (problem := pattern_problem(pattern)):
                 yield name, problem
         for name in ("expect_hex", "send_hex"):
-            if not _is_hex(getattr(self, name)):
-                yield name, 'is not hexadecimal; expected pairs of digits, such as "00 00 00 08"'
+            if problem := hex_problem(getattr(self, name)):
+                yield name, problem
         if self.fail and not self.expect:
             yield "fail", "stands alone; expected `expect` beside it"
         if (self.expect and self.expect_hex) or (self.send and self.send_hex):
             yield "expect_hex" if self.expect_hex else "send_hex", "is not the only way; expected text or bytes"
 
+    def counted(self) -> frozenset[str]:
+        """Return the numbers of the groups that its pattern has."""
+        if not self.expect or pattern_problem(self.expect):
+            return frozenset()
+        return frozenset(str(number) for number in range(1, group_count(self.expect) + 1))
+
     def groups(self) -> frozenset[str]:
         """Return the names of the groups that its pattern finds."""
         return frozenset(_GROUP.findall(self.expect))
-
-
-def _is_hex(text: str) -> bool:
-    try:
-        bytes.fromhex(text)
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +78,9 @@ class DialogueSettings:
         example="smtp",
     )
     steps: tuple[Step, ...] = setting(
-        (), help="What is said, step by step; without any, connecting is all.", example="[{send: PING}, {expect: '^PONG'}]"
+        (),
+        help="What is said, step by step; without any, connecting is all.",
+        example="[{send: PING}, {expect: '^PONG'}]",
     )
     line_end: Literal["crlf", "lf", "none"] = setting("crlf", help="What ends a line that is sent.")
     values: Mapping[str, Secret] = setting(
@@ -114,5 +115,6 @@ class TCPSettings(TLSSettings, DialogueSettings):
         for number, step in enumerate(self.steps):
             known |= step.groups()
             for name in ASKED.findall(step.send):
-                if name not in known and not (name.isdigit() and step.expect):
-                    yield f"steps[{number}].send", f"asks for {name}, which nothing gives; expected it in `values`"
+                if name not in known | step.counted():
+                    remedy = "a group of that number in `expect`" if name.isdigit() else "it in `values`"
+                    yield f"steps[{number}].send", f"asks for {name}, which nothing gives; expected {remedy}"

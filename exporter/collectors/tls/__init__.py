@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from exporter.certificates import Certificate
 from exporter.collector import Collector, Context, Trouble, read
 from exporter.collectors.tls.files import Files, Look
-from exporter.collectors.tls.metrics import AUTHORITY, ERROR, ERRORS, EXPIRED, NOT_AFTER, NOT_BEFORE, PARTS
+from exporter.collectors.tls.metrics import AUTHORITY, ERROR, ERRORS, EXPIRED, INFO, NOT_AFTER, NOT_BEFORE, PARTS, TOLD
 from exporter.collectors.tls.settings import TLSFilesSettings
 from exporter.metric import Remarking, Samples
 
 _SAID = 3  # of what is wrong, in one reason
+_LONGEST = 500  # letters of a label: a certificate may have thousands of names
 
 
 class TLS(Collector[Look]):
@@ -45,6 +46,7 @@ class TLS(Collector[Look]):
                 yield NOT_AFTER(one.not_after, **labels)
                 yield EXPIRED(now > one.not_after, **labels)
                 yield AUTHORITY(one.authority, **labels)
+            yield from _named(path, contents.certificates)
         return _few([*map(str, look.unreadable.values()), *look.remarks, *_passed(look)])
 
     @read
@@ -63,6 +65,16 @@ def _apart(certificates: list[Certificate]) -> list[Certificate]:
     for one in sorted(certificates, key=lambda one: one.not_after, reverse=True):
         found[tuple(_labels("", one).values())] = one
     return list(found.values())
+
+
+def _named(path: str, certificates: list[Certificate]) -> Samples:
+    """Yield the names of each that alerts can tell apart, of others the one that ends first, as a rule counts it."""
+    found: dict[tuple[str, ...], Certificate] = {}
+    for one in sorted(certificates, key=lambda one: one.not_after, reverse=True):
+        labels = _labels(path, one)
+        found[tuple(labels[name] for name in TOLD)] = one
+    for told, one in found.items():
+        yield INFO(1, **dict(zip(TOLD, told, strict=True)), names=",".join(one.names)[:_LONGEST])
 
 
 def _labels(path: str, one: Certificate) -> dict[str, str]:

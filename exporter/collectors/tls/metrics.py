@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from exporter.metric import gauge
+from exporter.metric import gauge, info
 
 PARTS: Final = ("C", "ST", "L", "O", "OU", "CN")
 PLACE: Final = ("filename", "filepath")
@@ -12,6 +12,8 @@ LABELS: Final = (
     *(f"subject_{part}" for part in PARTS),
     *(f"issuer_{part}" for part in PARTS),
 )
+TOLD: Final = ("filepath", "serial_number", "subject_CN", "issuer_CN")
+"""What alerts name a certificate by."""
 
 NOT_BEFORE = gauge(
     "x509_cert_not_before",
@@ -36,6 +38,13 @@ ERRORS = gauge(
     "x509_read_errors",
     "How many files and folders cannot be read, or hold no certificate, or are not there.",
     source="the files",
+)
+INFO = info(
+    "runbook_certificate_info",
+    "The names that the certificate is for, which its subject often leaves out; one for each of the other labels.",
+    labels=(*TOLD, "names"),
+    source="the file",
+    fact=True,
 )
 AUTHORITY = gauge(
     "runbook_certificate_authority",

@@ -5,20 +5,19 @@ from typing import Final
 
 from exporter import probemetrics
 from exporter.certificatemetrics import METRICS as OF_TLS
-from exporter.certificatemetrics import shown_samples
-from exporter.collector import Context, Trouble
+from exporter.certificatemetrics import library_lacking, shown_samples
+from exporter.collector import Context, Trouble, Unable
 from exporter.collectors.websocket import plain, socketio
 from exporter.collectors.websocket.answers import PROXY
 from exporter.collectors.websocket.phases import Phases
 from exporter.collectors.websocket.settings import WebSocketSettings
-from exporter.collectors.websocket.step import MismatchError
 from exporter.collectors.websocket.way import Way
 from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
-from exporter.probeline import Sight
+from exporter.probeline import Sight, unable
 from exporter.probemetrics import BY_PATTERN, sight_samples
-from exporter.probing import Finding, Probe
+from exporter.probing import Finding, Probe, told_by_pattern
 
 METRICS: Final = (*probemetrics.METRICS, *OF_TLS)
 
@@ -55,6 +54,7 @@ class WebSocket(Probe):
 
     def __init__(self, settings: WebSocketSettings, context: Context) -> None:
         super().__init__(settings, context)
+        self.patient = bool(settings.values)  # as what logs in does
         self._url = settings.parts()
 
     def probe(self, deadline: Deadline, cancel: Cancel) -> Finding:
@@ -71,9 +71,9 @@ class WebSocket(Probe):
         except _FAILURES as error:
             trouble = _meant(way, error)
         found = tuple(_seen(way, trouble))
-        if trouble is not None and way.phases.failed:
+        if trouble is not None and way.phases.failed and not isinstance(trouble, Unable):
             trouble = Trouble(f"{way.phases.failed}: {trouble}", trouble.fix)
-        return Finding(found, deadline.spent(), trouble)
+        return Finding(found, deadline.spent(), trouble, library_lacking(way.phases.sight.shown))
 
     def standing(self, up: bool, failing: bool) -> Samples:
         """Yield what is spoken, besides what every probe has."""
@@ -83,6 +83,8 @@ class WebSocket(Probe):
 
 def _meant(way: Way, error: Exception) -> Trouble:
     """Return what an error means to a person."""
+    if (ours := unable(error)) is not None:
+        return ours
     trouble = meaning(way.shown, way.deadline, error)
     late = isinstance(error, TimeoutError) and way.phases.failed == "upgrade"
     return Trouble(str(trouble), f"{trouble.fix}; or {PROXY}") if late else trouble
@@ -98,4 +100,4 @@ def _seen(way: Way, trouble: Trouble | None) -> Samples:
         yield PING_INTERVAL(way.pings[0])
         yield PING_TIMEOUT(way.pings[1])
     if way.settings.has_patterns and way.status is not None:
-        yield BY_PATTERN(isinstance(trouble, MismatchError) and trouble.by_pattern)
+        yield BY_PATTERN(told_by_pattern(trouble))

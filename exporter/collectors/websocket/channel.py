@@ -1,6 +1,5 @@
 """One WebSocket over a line that is open: its handshake, its messages, a ping, and its end, all within a deadline."""
 
-import logging
 import re
 import secrets
 import ssl
@@ -8,19 +7,18 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from socket import socket
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from exporter.collector import Trouble
 from exporter.collectors.websocket.answers import refused
+from exporter.collectors.websocket.library import protocol
 from exporter.collectors.websocket.way import Way
 from exporter.deadline import Deadline
 from exporter.fetchline import Line
 
 if TYPE_CHECKING:
-    from websockets.client import ClientProtocol
     from websockets.frames import Frame
 
-_INSTALL: Final = "install it with: pip install 'runbook-exporter[probe]'"
 _PIECE: Final = 16 << 10
 _LONGEST_HEAD: Final = 64 << 10
 _MOST_FRAMES: Final = 5_000
@@ -28,8 +26,6 @@ _STATUS: Final = re.compile(rb"HTTP/1\.[01] ([1-5][0-9][0-9])(?: [^\r\n]*)?\r\n"
 _OFFERED: Final = ("Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol")
 _SWITCHES: Final = 101
 _WRONG: Final = "see what answers there, and whether a proxy in between changes what it says"
-# The library's own logger would tell headers at the level of debugging.
-_SILENT: Final = logging.Logger("websocket", logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,7 @@ class Channel:
         self._line = line
         self._deadline = way.deadline
         self._way = way
-        self._protocol = _protocol(way, target)
+        self._protocol = protocol(way, target)
         self._left = way.settings.max_bytes
         self._frames = _MOST_FRAMES
         self._messages: deque[str | bytes] = deque()
@@ -233,26 +229,3 @@ def _text(data: bytes) -> str:
         return data.decode()
     except UnicodeDecodeError:
         raise Trouble("a message of text is not UTF-8", "have the server send such as binary messages") from None
-
-
-def check_library() -> None:
-    """Raise Trouble where the library is missing that WebSockets need."""
-    try:
-        import websockets.client  # noqa: F401
-    except ImportError:
-        raise Trouble("WebSockets need the library websockets", _INSTALL) from None
-
-
-def _protocol(way: Way, target: str) -> "ClientProtocol":
-    from websockets.client import ClientProtocol
-    from websockets.uri import WebSocketURI
-
-    path, _, query = target.partition("?")
-    host = way.host if way.host.isascii() else way.host.encode("idna").decode()
-    offered: Any = list(way.settings.subprotocols) or None
-    return ClientProtocol(
-        WebSocketURI(way.secure, host, way.port, path, query),
-        subprotocols=offered,
-        max_size=way.settings.max_bytes,
-        logger=_SILENT,
-    )

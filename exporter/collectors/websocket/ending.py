@@ -1,5 +1,6 @@
 """The end of a visit: what is not answered then is said, and fails nothing else."""
 
+import http.client
 import time
 from collections.abc import Callable
 from typing import Final
@@ -15,6 +16,6 @@ def end(way: Way, close: Callable[[float], bool]) -> None:
     begun = time.monotonic()
     try:
         well = close(min(_PATIENCE, way.deadline.left()))
-    except (Trouble, OSError):
+    except (Trouble, OSError, http.client.HTTPException, ValueError):
         well = False
     way.phases.note("close", well, time.monotonic() - begun)

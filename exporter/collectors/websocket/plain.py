@@ -2,11 +2,13 @@
 
 from contextlib import ExitStack
 
-from exporter.collectors.websocket.channel import Channel, Head, check_library
+from exporter.collectors.websocket.channel import Channel, Head
 from exporter.collectors.websocket.ending import end
-from exporter.collectors.websocket.step import BY_HAND, MismatchError, Step
+from exporter.collectors.websocket.library import check_library
+from exporter.collectors.websocket.step import BY_HAND, Step
 from exporter.collectors.websocket.way import Way
 from exporter.pattern import found_in
+from exporter.probing import MismatchError
 from exporter.template import in_body, kind_of
 
 

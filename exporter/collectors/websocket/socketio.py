@@ -8,14 +8,16 @@ from typing import Any, Final, NamedTuple
 
 from exporter.collector import Trouble
 from exporter.collectors.websocket.answers import old
-from exporter.collectors.websocket.channel import check_library
 from exporter.collectors.websocket.ending import end
 from exporter.collectors.websocket.engine import Session
+from exporter.collectors.websocket.library import check_library
 from exporter.collectors.websocket.socketsettings import EventSettings, SocketIOSettings
-from exporter.collectors.websocket.step import BY_HAND, MismatchError, holds
+from exporter.collectors.websocket.step import BY_HAND, holds
 from exporter.collectors.websocket.way import Way
+from exporter.jsonexpectation import MAX_DEPTH
 from exporter.jsontext import parse
 from exporter.pattern import found_in
+from exporter.probing import MismatchError
 
 _PACKET: Final = re.compile(r"([0-6])(?:[0-9]{1,3}-)?(?:(/[^,]*),)?([0-9]{1,15})?(.*)", re.DOTALL)
 _CONNECT, _DISCONNECT, _EVENT, _ACK, _REFUSED, _BINARY_EVENT, _BINARY_ACK = "0123456"
@@ -141,7 +143,7 @@ def parsed(message: str) -> Packet:
 
 
 def _list(packet: Packet, what: str) -> list[Any]:
-    value = parse(packet.data.encode(), what, shown=False)
+    value = parse(packet.data.encode(), what, MAX_DEPTH, shown=False)
     if not isinstance(value, list):
         raise Trouble(f"{what} holds no list", _WHAT)
     return value

@@ -4,21 +4,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from exporter.collector import Trouble
+from exporter.hexadecimal import hex_problem
 from exporter.jmes import compiled
-from exporter.jsonexpectation import JSONExpectation
+from exporter.jsonexpectation import MAX_DEPTH, JSONExpectation
 from exporter.jsontext import parse
 from exporter.models import Problems
 from exporter.pattern import found_in, pattern_problem
 from exporter.setting import setting
-
-
-class MismatchError(Trouble):
-    """What came is not what is expected; `by_pattern` where a pattern told so."""
-
-    def __init__(self, reason: str, fix: str, *, by_pattern: bool = False) -> None:
-        super().__init__(reason, fix)
-        self.by_pattern = by_pattern
-
 
 BY_HAND: Final = "say it by hand, as in a browser's console, and compare it with what is expected"
 
@@ -52,10 +44,8 @@ class Step:
             yield "expect", problem
         if self.send and self.send_hex:
             yield "send_hex", "is not the only way; expected text or bytes"
-        try:
-            bytes.fromhex(self.send_hex)
-        except ValueError:
-            yield "send_hex", 'is not hexadecimal; expected pairs of digits, such as "00 01"'
+        if problem := hex_problem(self.send_hex):
+            yield "send_hex", problem
 
     @property
     def waits(self) -> bool:
@@ -70,7 +60,7 @@ class Step:
 
     def _holds(self, data: bytes) -> bool:
         try:
-            return holds(self.json, parse(data, "a message", shown=False))
+            return holds(self.json, parse(data, "a message", MAX_DEPTH, shown=False))
         except Trouble:  # it is another message, of no JSON or of another shape
             return False
 

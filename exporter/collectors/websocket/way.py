@@ -55,10 +55,11 @@ class Way:
     def line(self, deadline: Deadline | None = None) -> Iterator[socket]:
         """Be connected while the block runs, by TLS where the address asks for it."""
         sight, deadline = self.phases.sight, deadline or self.deadline
-        context = self._context() if self.secure else None
+        settings = self.settings
+        context = trusted(settings.verify, settings.cert, deadline.left()) if self.secure else None
         with ExitStack() as stack:
             with self.phases.lining():
-                place = Place(self.host, self.port, self.settings.ip_family)
+                place = Place(self.host, self.port, settings.ip_family)
                 line = stack.enter_context(opened(place, deadline, self.cancel, sight))
             if context is not None:
                 with self.phases.phase("tls"):
@@ -76,11 +77,6 @@ class Way:
                 unverified(again, name, error, deadline, sight)
                 raise
             yield spoken
-
-    def _context(self) -> ssl.SSLContext:
-        settings = self.settings
-        cert = (settings.client_cert, settings.client_key) if settings.client_cert else None
-        return trusted(False if settings.insecure_skip_verify else settings.ca_file or True, cert)
 
     def target(self, query: str = "") -> str:
         """Return the path and query of a request, more of a query beside the address' own."""
