@@ -28,7 +28,7 @@ targets:
     collector: postgres
     url: {monitor(cluster)}
     max_age: 500ms
-    timeout: 800ms
+    timeout: 3s
 """
     with whole_way(tmp_path_factory.mktemp("way"), config) as running:
         until(lambda: running.prometheus.query("runbook:postgres:up == 1"), 20)

@@ -300,6 +300,7 @@ def test_workers_beyond_the_budget_are_told_as_one_and_put_nobody_out() -> None:
 
 def test_the_same_workers_have_series_of_their_own_by_what_they_answer() -> None:
     stream = Stream(worker_top=2)
+    stream.now = time.time()
     asked = {name: {"answers": True, "answered": stream.now, "queues": ["q"]} for name in ("w@a", "w@b", "w@y", "w@z")}
     figures = dict.fromkeys(("size", "processes", "prefetch", "uptime", "active"), 3)
     stream.entries[ASKED] = {"answering": 4, "workers": {name: {**one, **figures} for name, one in asked.items()},

@@ -11,6 +11,7 @@ from exporter import alerts, catalogue, explanation, pack, promql
 from exporter.explanation import Explainer
 from exporter.metric import Metric, Pattern
 from exporter.pack import Pack
+from tests.foreign import MIDDLEWARES, SELF_MONITORED
 from tests.process import PLAIN, ROOT, command
 
 RULES = """
@@ -235,12 +236,12 @@ def test_the_explain_command_knows_alerts() -> None:
     assert "did you mean PostgreSQLDown" in wrong.stderr
 
 
-def test_every_metric_in_the_rules_is_one_of_ours_or_of_prometheus_s_own() -> None:
+def test_every_metric_in_the_rules_is_one_of_ours_or_known_to_be_another_s() -> None:
     metrics = catalogue.by_collector()
     texts = [rule.expression for group in pack.rules().alerts.values() for rule in group]
     names = {name for text in texts for name in pack.rules().metrics(text)}
     strangers = {name for name in names if catalogue.find_metric(name, metrics) is None}
-    assert {name for name in strangers if not name.startswith(("prometheus_", "alertmanager_"))} <= {"up"}
+    assert strangers <= {*SELF_MONITORED, *MIDDLEWARES}
 
 
 def test_rules_are_written_with_the_lines_for_prometheus(tmp_path: Path) -> None:
