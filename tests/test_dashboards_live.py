@@ -49,6 +49,7 @@ EMPTY: dict[str, str] = {
     "runbook:http_traffic_day": "what a week ago was is not known there",
     "runbook:http_traffic_hour": "it is known after an hour",
     "and on (job, instance, target) runbook:http_traffic:count": "no application with /metrics of its own is there",
+    "runbook:celery_queue_drain": "there only where a queue grows",
     "runbook:job_queue_growth": "there only where no run ends, and there some do",
     "runbook:celery_failed_6h": "there only where few tasks end; there many do",
     "runbook:celery_standstill": "there only where all places are taken and nothing begins",

@@ -59,6 +59,7 @@ def broken_off(above: Path) -> "subprocess.Popen[bytes]":
     """Have a round break off, and return what looks like its browser, and is not of the process that ends browsers."""
     with suppress(ValueError), private_folder(str(above), {}) as made:
         stray = subprocess.Popen(["sh", "-c", f"sleep 60; : --user-data-dir={made}/p"])
+        until(Path(f"/proc/{stray.pid}/cmdline").read_bytes)  # it is empty for a moment
         raise ValueError
     return stray
 

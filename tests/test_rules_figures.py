@@ -15,6 +15,10 @@ from tests.rules import FILES, FOLDER, Rule, loaded, promtool_tests, shipped
 
 EARLY, LATE = "TooEarly", "TooLate"
 """What the name of an alert ends in whose figure is changed, so that it fires a little too early or too late."""
+SLOW: Final = dict.fromkeys(
+    ("alertmanager", "app", "cache", "celery", "duckdb", "host", "http", "jobs", "log"), pytest.mark.long
+)
+"""Areas whose changed figures take promtool long: for each change it is enough that their tests pass."""
 SIGNAL: Final = re.compile(r"runbook:[a-z0-9_]+:[a-z_]+")
 COMPLAINT: Final = re.compile(r"^ {4}(?!name: )(\w+): ?(\w*)", re.MULTILINE)
 """What did not come as expected, as promtool says it: `alertname: HighCPUUsage`, or of what kind it is."""
@@ -101,8 +105,15 @@ def written(area: str, folder: Path) -> Iterator[Path]:
             yield alone
 
 
+@pytest.mark.parametrize("area", SLOW)
+def test_alerts_fire_as_told(area: str) -> None:
+    files = promtool_tests(area)
+    ended = subprocess.run(["promtool", "test", "rules", *files], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 # Promtool takes most of its time for the signals, so one run looks at all three alerts on each.
-@pytest.mark.parametrize("area", [file.stem for file in FILES])
+@pytest.mark.parametrize("area", [pytest.param(file.stem, marks=SLOW.get(file.stem, ())) for file in FILES])
 def test_alerts_fire_as_told_and_a_changed_figure_is_seen(area: str, tmp_path: Path) -> None:
     files = list(written(area, tmp_path))
     ended = subprocess.run(["promtool", "test", "rules", *files], capture_output=True, text=True, check=False)
