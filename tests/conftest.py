@@ -14,7 +14,14 @@ from tests.hostmounts import alone
 
 HERE = Path(__file__).parent
 # these look at all mounts of the host
-_OF_THE_HOST = ("test_system_", "test_beside_node_exporter", "test_oneshot", "test_statuspage")
+_OF_THE_HOST = (
+    "test_system_",
+    "test_beside_node_exporter",
+    "test_oneshot",
+    "test_statuspage",
+    "test_endpoints",
+    "test_health",
+)
 # files that take longest, which begin first, so that none is left alone in the end
 _LONGEST = (
     "test_dashboards_live", "test_rules_figures", "test_page", "test_celery_fleet", "test_celery_collector",
