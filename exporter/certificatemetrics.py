@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from exporter.certificates import Certificate, UnreadableError, certificate, earliest_end, library
+from exporter.certificates import Certificate, UnreadableError, certificate, earliest_end, label_of, library
 from exporter.collector import Unable
 from exporter.metric import Samples, gauge, info
 from exporter.probeline import Shown
@@ -55,7 +55,6 @@ _RENAMED: Final = (
     (re.compile(r"CCM8$"), "CCM-8"),
     (re.compile(r"POLY1305$"), "POLY1305-SHA256"),
 )
-_LONGEST: Final = 500  # letters of a label: a certificate may have thousands of names
 
 
 def shown_samples(shown: Shown | None) -> Samples:
@@ -96,9 +95,9 @@ def _own(shown: Shown) -> Samples:
 def _labels(found: Certificate) -> dict[str, str]:
     return {
         "fingerprint_sha256": found.sha256,
-        "subject": found.subject.text[:_LONGEST],
-        "issuer": found.issuer.text[:_LONGEST],
-        "subjectalternative": ",".join(found.names)[:_LONGEST],
+        "subject": label_of(found.subject.text),
+        "issuer": label_of(found.issuer.text),
+        "subjectalternative": label_of(",".join(found.names)),
         "serialnumber": found.serial_hex,
     }
 

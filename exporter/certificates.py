@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 INSTALL: Final = "install it with: pip install 'runbook-exporter[tls]'"
+_LONGEST: Final = 500  # letters of a label
 _MOST: Final = 2048  # certificates whose facts are kept
 _MOST_BYTES: Final = 8 << 20  # of those certificates; their facts take some times as much
 
@@ -91,6 +92,11 @@ class _Kept:
 
 
 _kept: Final = _Kept()
+
+
+def label_of(text: str) -> str:
+    """Return a text of a certificate as a label: it may have thousands of names."""
+    return text[:_LONGEST]
 
 
 def certificate(der: bytes) -> Certificate:

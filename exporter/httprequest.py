@@ -80,18 +80,18 @@ def path_of(request: Request, proxy: SplitResult | None) -> str:
     """Return what the request line names: a path, or the whole address where a proxy is asked."""
     url = request.url._replace(fragment="", path=request.url.path or "/")
     if proxy is not None and not request.secure:
-        url = url._replace(netloc=_ascii(url.netloc.rpartition("@")[2]))
+        url = url._replace(netloc=in_ascii(url.netloc.rpartition("@")[2]))
     else:
         url = url._replace(scheme="", netloc="")
     return quote(url.geturl(), safe=_UNQUOTED)
 
 
-def _ascii(place: str) -> str:
+def in_ascii(host: str) -> str:
     """Return a host, with its port if any, as it is sent: names of other letters have a form in ASCII."""
-    if place.isascii():
-        return place
-    host, colon, port = place.partition(":")
-    return f"{host.encode('idna').decode()}{colon}{port}"
+    if host.isascii():
+        return host
+    name, colon, port = host.partition(":")
+    return f"{name.encode('idna').decode()}{colon}{port}"
 
 
 def headers_of(request: Request, proxy: SplitResult | None) -> dict[str, str]:

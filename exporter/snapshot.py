@@ -45,7 +45,12 @@ class Outcome:
     @property
     def is_wrong(self) -> bool:
         """Whether the read failed, or found something that is not as it should be."""
-        return self.status == "failed" or (self.status == "ok" and bool(self.reason))
+        return self.status == "failed" or self.has_remark
+
+    @property
+    def has_remark(self) -> bool:
+        """Whether the read worked, and found something that is not as it should be."""
+        return self.status == "ok" and bool(self.reason)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -109,8 +109,7 @@ def _target_section(check: dict[str, str], target: Target, snapshot: Snapshot, n
 def _outcome(outcome: Outcome) -> str:
     if outcome.status == "skipped":
         return _state("skipped", "does not apply")
-    found = outcome.status == "ok" and outcome.is_wrong
-    return _state("unhealthy", "found something") if found else _state(outcome.status)
+    return _state("unhealthy", "found something") if outcome.has_remark else _state(outcome.status)
 
 
 def _read_row(outcome: Outcome, help: str, snapshot: Snapshot, now: float) -> str:

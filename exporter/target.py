@@ -196,7 +196,8 @@ class Target:
 
     def _rest(self, snapshot: Snapshot) -> float:
         """Return the seconds before the next round may begin."""
-        if snapshot.up is False or (self.collector.looks_again and _has_remark(snapshot)):
+        again = self.collector.looks_again and any(outcome.has_remark for outcome in snapshot.outcomes)
+        if snapshot.up is False or again:
             return self._back_off()
         self._backoff.succeeded()
         return self.settings.interval or 0.0
@@ -285,10 +286,6 @@ class Target:
                 self.collector.interrupt()
         except BaseException:
             log.debug("cancelling failed", exc_info=True, extra={"target": self.settings.name})
-
-
-def _has_remark(snapshot: Snapshot) -> bool:
-    return any(outcome.status == "ok" and outcome.reason for outcome in snapshot.outcomes)
 
 
 def log_change(before: Snapshot, after: Snapshot) -> None:

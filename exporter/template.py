@@ -24,11 +24,15 @@ def names_in(text: str) -> list[str]:
 
 def in_address(text: str, values: Mapping[str, str]) -> str:
     """Fill an address: what a value holds ends no part of it, and leads out of no folder, which is a Trouble."""
-    for part in _ENDS_PATH.split(text, maxsplit=1)[0].split("/"):
-        filled = _filled(part, values, lambda value: quote(value, safe=""))
-        if filled != part and filled.partition(";")[0] in (".", ".."):
+    filled = _filled(text, values, lambda value: quote(value, safe=""))  # which adds no part to the path
+    for part, its in zip(_folders(text), _folders(filled), strict=True):
+        if its != part and its.partition(";")[0] in (".", ".."):
             raise _refused(part, "would lead to another folder")
-    return _filled(text, values, lambda value: quote(value, safe=""))
+    return filled
+
+
+def _folders(address: str) -> list[str]:
+    return _ENDS_PATH.split(address, maxsplit=1)[0].split("/")
 
 
 def in_header(text: str, values: Mapping[str, str]) -> str:

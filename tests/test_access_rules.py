@@ -1,13 +1,10 @@
 """The rules of requests over an application's own /metrics, whatever its library calls status and endpoint."""
 
-import json
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.process import ROOT
+from tests.requestrules import Looks, promtool
 
 APP = 'job="app",instance="app:8000"'
 ERRORS = [
@@ -26,26 +23,15 @@ EXPECTED = {
 }
 
 
-def promtool(folder: Path, series: dict[str, str], **looks: list[dict[str, Any]]) -> "subprocess.CompletedProcess[str]":
-    """Feed these series to the rules, and look."""
-    given = [{"series": name, "values": values} for name, values in series.items()]
-    test = {"interval": "15s", "input_series": given, **looks}
-    text = {"rule_files": [str(ROOT / "rules" / "http.yml")], "evaluation_interval": "15s", "tests": [test]}
-    (folder / "test.yml").write_text(json.dumps(text), encoding="utf-8")  # JSON is YAML
-    command = ["promtool", "test", "rules", str(folder / "test.yml")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-
-
 @pytest.mark.parametrize("labels", ERRORS)
 def test_errors_count_under_every_name(tmp_path: Path, labels: str) -> None:
     well = labels.replace("500", "200").replace("5xx", "2xx").replace("503", "201")
     series = {f"http_requests_total{{{APP},{well}}}": "0+90x40", f"http_requests_total{{{APP},{labels}}}": "0+10x40"}
-    looks: list[dict[str, Any]] = [
+    looks: Looks = [
         {"alertname": "HighErrorRate", "eval_time": "0s"},
         {"alertname": "HighErrorRate", "eval_time": "5m", "exp_alerts": [EXPECTED]},
     ]
-    ended = promtool(tmp_path, series, alert_rule_test=looks)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    promtool(tmp_path, series, alert_rule_test=looks)
 
 
 @pytest.mark.parametrize("labels", ERRORS)
@@ -57,13 +43,12 @@ def test_what_an_application_counted_before_prometheus_came_is_not_of_now(tmp_pa
         f'{times}"0.5"}}': "_x4 100x60",
         f'{times}"+Inf"}}': "_x4 500x60",
     }
-    looks: list[dict[str, Any]] = [
+    looks: Looks = [
         {"alertname": name, "eval_time": f"{seconds}s"}
         for name in ("HighErrorRate", "SlowResponse", "GatewayTimeouts")
         for seconds in range(0, 900, 15)
     ]
-    ended = promtool(tmp_path, series, alert_rule_test=looks)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    promtool(tmp_path, series, alert_rule_test=looks)
 
 
 def test_status_and_endpoint_have_one_name_in_the_signals(tmp_path: Path) -> None:
@@ -77,12 +62,11 @@ def test_status_and_endpoint_have_one_name_in_the_signals(tmp_path: Path) -> Non
         (f"{count} * 0 + 1", f'{{{APP},method="GET",endpoint="/a",status_code="2xx"}}', 1),
         (slow, f'runbook:http_endpoint_duration:seconds{{{APP},endpoint="/a"}}', 0.475),
     ]
-    looks: list[dict[str, Any]] = [
+    looks: Looks = [
         {"expr": expr, "eval_time": "10m", "exp_samples": [{"labels": labels, "value": value}]}
         for expr, labels, value in signals
     ]
-    ended = promtool(tmp_path, series, promql_expr_test=looks)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    promtool(tmp_path, series, promql_expr_test=looks)
 
 
 def test_an_application_that_begins_anew_counts_on(tmp_path: Path) -> None:
@@ -92,9 +76,8 @@ def test_an_application_that_begins_anew_counts_on(tmp_path: Path) -> None:
         f'http_requests_total{{{APP},endpoint="/",status_code="500"}}': "0x16 4 4 4 4 stale _x9 3x40",
     }
     count = 'sum(runbook:http_requests:count{status_code="500"})'
-    looks: list[dict[str, Any]] = [
+    looks: Looks = [
         {"expr": count, "eval_time": "5m", "exp_samples": [{"labels": "{}", "value": 4}]},
         {"expr": count, "eval_time": "8m", "exp_samples": [{"labels": "{}", "value": 7}]},
     ]
-    ended = promtool(tmp_path, series, promql_expr_test=looks)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    promtool(tmp_path, series, promql_expr_test=looks)

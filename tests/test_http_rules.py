@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,8 +14,8 @@ from grafana.dashboards.http import RELEASES
 from tests.middlewares.running import KINDS, recorded
 from tests.onetarget import one
 from tests.process import ROOT
+from tests.requestrules import Looks, promtool
 
-Looks = list[dict[str, Any]]
 # how the endpoints of the application are called: a number of an order, of an export, search, refused, broken
 PATHS: Final = ("/orders/7", "/exports/7", "/search", "/refused", "/broken")
 FASTAPI: Final = ("/orders/{number}", "/exports/{number}", *PATHS[2:])
@@ -36,20 +35,8 @@ STATUSES: Final = ("200", "200", "200", "503", "500")
 GROUPS: Final = ("http-middlewares", "http", "http-latency", "http-traffic", "http-release", "http-proxy")
 
 
-def promtool(folder: Path, series: Mapping[str, str], looks: Looks) -> None:
-    """Feed these series to the rules, and look."""
-    given = [{"series": name, "values": values} for name, values in series.items()]
-    test = {"interval": "30s", "input_series": given, "promql_expr_test": looks}
-    text = {
-        "rule_files": [str(ROOT / "rules" / "http.yml")],
-        "evaluation_interval": "30s",
-        "group_eval_order": GROUPS,
-        "tests": [test],
-    }
-    (folder / "test.yml").write_text(json.dumps(text), encoding="utf-8")  # JSON is YAML
-    command = ["promtool", "test", "rules", str(folder / "test.yml")]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+def hold(folder: Path, series: Mapping[str, str], looks: Looks) -> None:
+    promtool(folder, series, every="30s", order=GROUPS, promql_expr_test=looks)
 
 
 def look(expr: str, at: str, samples: Mapping[str, float]) -> dict[str, Any]:
@@ -95,7 +82,7 @@ def test_each_library_is_understood(tmp_path: Path) -> None:
             "count by (job) (runbook:http_requests_at_work:count > 0)", "6m", {f'{{job="{job}"}}': 1.0 for job in jobs}
         ),
     ]
-    promtool(tmp_path, series, looks)
+    hold(tmp_path, series, looks)
 
 
 def test_times_without_a_status_say_nothing_of_errors(tmp_path: Path) -> None:
@@ -105,7 +92,7 @@ def test_times_without_a_status_say_nothing_of_errors(tmp_path: Path) -> None:
         look("runbook:http_errors:ratio", "6m", {}),
         look("runbook:http_errors:count", "6m", {}),
     ]
-    promtool(tmp_path, {count: "0+10x20"}, looks)
+    hold(tmp_path, {count: "0+10x20"}, looks)
 
 
 def test_the_first_label_that_says_something_is_the_endpoint(tmp_path: Path) -> None:
@@ -117,7 +104,7 @@ def test_the_first_label_that_says_something_is_the_endpoint(tmp_path: Path) -> 
         f'http_requests_total{{{its},host="x"}}': "0+10x20",
     }
     by = "sum by (endpoint) (runbook:http_requests:count)"
-    promtool(
+    hold(
         tmp_path,
         series,
         [look(by, "6m", {'{endpoint="/a/:id"}': 200, '{endpoint="/b"}': 100, '{endpoint="none"}': 100})],
@@ -145,7 +132,7 @@ def test_errors_are_told_by_version(tmp_path: Path) -> None:
     ratio = "runbook:http_version_errors:ratio"
     own, log = f'{ratio}{{instance="shop:8000",job="shop",version="%s"}}', f'{ratio}{{{LOG},version="v7"}}'
     marked = RELEASES.expr.replace("{$own}", "")
-    promtool(tmp_path, series, [
+    hold(tmp_path, series, [
         look(f"count by (version) ({marked})", "9m", {}),
         look(f"count by (version) ({marked})", "12m", {'{version="2"}': 1}),
         look(f"count by (version) ({marked})", "17m", {}),
@@ -167,7 +154,7 @@ def test_requests_to_what_is_deprecated_are_told(tmp_path: Path) -> None:
         f'{deprecated}endpoint="/b",methods=""}}': "0x20",
     }
     name = "runbook:http_deprecated_requests:count"
-    promtool(tmp_path, series, [look(name, "6m", {f'{name}{{{LOG},method="GET",endpoint="/a/{{id}}"}}': 200})])
+    hold(tmp_path, series, [look(name, "6m", {f'{name}{{{LOG},method="GET",endpoint="/a/{{id}}"}}': 200})])
 
 
 OPENAPI: Final = {

@@ -7,10 +7,11 @@ import zlib
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self
 
+from exporter.unzipping import Unzipping
+
 _HOW: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
 _PIECE: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b\x08"  # how a response begins that was kept as it came, compressed
-_WBITS: Final = 31  # how zlib is told that it is gzip
 _NO_GZIP: Final = "is no gzip to its end"
 REASONS: Final = ("changing", "out_of_time", "refused", "too_large", "unpaired", "unreadable")
 """Why an entry is not judged."""
@@ -65,19 +66,16 @@ class Entry:
         return self._data
 
     def _unpacked(self, data: bytes) -> bytes:
-        plain = bytearray()
-        while data:  # a part of gzip may follow on another
-            unpacking = zlib.decompressobj(wbits=_WBITS)
-            try:
-                plain += unpacking.decompress(data, self._most + 1 - len(plain))
-            except zlib.error:
-                raise Unfit(_NO_GZIP) from None
-            if len(plain) > self._most:
-                raise NotNow("too_large")
-            if not unpacking.eof:
-                raise Unfit(_NO_GZIP)
-            data = unpacking.unused_data
-        return bytes(plain)
+        unzipping = Unzipping()
+        try:
+            plain = unzipping.take(data, self._most + 1)
+        except zlib.error:
+            raise Unfit(_NO_GZIP) from None
+        if len(plain) > self._most:
+            raise NotNow("too_large")
+        if not unzipping.whole:
+            raise Unfit(_NO_GZIP)
+        return plain
 
     def _read(self) -> bytes:
         pieces = bytearray()

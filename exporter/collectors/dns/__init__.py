@@ -13,7 +13,7 @@ from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
 from exporter.pattern import found_in
-from exporter.probeline import Place, unable
+from exporter.probeline import Place
 from exporter.probemetrics import BY_PATTERN, METRICS, sight_samples
 from exporter.probing import Finding, MismatchError, Probe, told_by_pattern
 
@@ -59,7 +59,7 @@ class DNS(Probe):
         except Trouble as trouble:
             found = trouble
         except (OSError, ValueError) as error:
-            found = unable(error) or meaning(self.settings.server, deadline, error)
+            found = meaning(self.settings.server, deadline, error)
         return Finding(tuple(_samples(visit, found)), deadline.spent(), found, library_lacking(visit.sight.shown))
 
 

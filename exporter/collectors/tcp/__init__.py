@@ -16,7 +16,7 @@ from exporter.collectors.tcp.settings import Step, TCPSettings
 from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
-from exporter.probeline import Place, Sight, connected, opened, secured, unable, unverified
+from exporter.probeline import Place, Sight, connected, opened, secured, unverified
 from exporter.probemetrics import BY_PATTERN, METRICS, sight_samples
 from exporter.probing import Finding, Probe, told_by_pattern
 
@@ -51,7 +51,7 @@ class TCP(Probe):
         except Trouble as trouble:
             found = trouble
         except (OSError, ValueError) as error:
-            found = unable(error) or meaning(self.settings.address, deadline, error)
+            found = meaning(self.settings.address, deadline, error)
         return Finding(tuple(visit.samples(found)), deadline.spent(), found, library_lacking(visit.sight.shown))
 
 

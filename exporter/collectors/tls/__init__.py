@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from exporter.certificates import Certificate
+from exporter.certificates import Certificate, label_of
 from exporter.collector import Collector, Context, Trouble, read
 from exporter.collectors.tls.files import Files, Look
 from exporter.collectors.tls.metrics import AUTHORITY, ERROR, ERRORS, EXPIRED, INFO, NOT_AFTER, NOT_BEFORE, PARTS, TOLD
@@ -13,7 +13,6 @@ from exporter.collectors.tls.settings import TLSFilesSettings
 from exporter.metric import Remarking, Samples
 
 _SAID = 3  # of what is wrong, in one reason
-_LONGEST = 500  # letters of a label: a certificate may have thousands of names
 
 
 class TLS(Collector[Look]):
@@ -74,7 +73,7 @@ def _named(path: str, certificates: list[Certificate]) -> Samples:
         labels = _labels(path, one)
         found[tuple(labels[name] for name in TOLD)] = one
     for told, one in found.items():
-        yield INFO(1, **dict(zip(TOLD, told, strict=True)), names=",".join(one.names)[:_LONGEST])
+        yield INFO(1, **dict(zip(TOLD, told, strict=True)), names=label_of(",".join(one.names)))
 
 
 def _labels(path: str, one: Certificate) -> dict[str, str]:

@@ -15,7 +15,7 @@ from exporter.collectors.websocket.way import Way
 from exporter.deadline import Cancel, Deadline
 from exporter.exchange import trouble as meaning
 from exporter.metric import Samples, gauge
-from exporter.probeline import Sight, unable
+from exporter.probeline import Sight
 from exporter.probemetrics import BY_PATTERN, sight_samples
 from exporter.probing import Finding, Probe, told_by_pattern
 
@@ -83,8 +83,6 @@ class WebSocket(Probe):
 
 def _meant(way: Way, error: Exception) -> Trouble:
     """Return what an error means to a person."""
-    if (ours := unable(error)) is not None:
-        return ours
     trouble = meaning(way.shown, way.deadline, error)
     late = isinstance(error, TimeoutError) and way.phases.failed == "upgrade"
     return Trouble(str(trouble), f"{trouble.fix}; or {PROXY}") if late else trouble

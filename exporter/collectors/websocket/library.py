@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from exporter.collector import Unable
 from exporter.collectors.websocket.way import Way
+from exporter.httprequest import in_ascii
 
 if TYPE_CHECKING:
     from websockets.client import ClientProtocol
@@ -28,10 +29,9 @@ def protocol(way: Way, target: str) -> "ClientProtocol":
     from websockets.uri import WebSocketURI
 
     path, _, query = target.partition("?")
-    host = way.host if way.host.isascii() else way.host.encode("idna").decode()
     offered: Any = list(way.settings.subprotocols) or None
     return ClientProtocol(
-        WebSocketURI(way.secure, host, way.port, path, query),
+        WebSocketURI(way.secure, in_ascii(way.host), way.port, path, query),
         subprotocols=offered,
         max_size=way.settings.max_bytes,
         logger=_SILENT,
