@@ -21,7 +21,10 @@ _MOST_REDIRECTS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer of any status: its headers by name in lower case, its body decompressed, how long all took."""
+    """An answer of any status: its headers by name in lower case, its body decompressed, how long all took.
+
+    What stands in several headers of one name is one list, as HTTP has it.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -40,6 +43,7 @@ def fetch(
     verify: Trust = True,
     cert: Certificate = None,
     cancel: Cancel | None = None,
+    proxy: SplitResult | None = None,
 ) -> Reply:
     """Return the answer to a request; Trouble where none came within `timeout` seconds and `most` bytes.
 
@@ -47,7 +51,7 @@ def fetch(
     headers nor a body nor a certificate were given.
     """
     first = request = Request(split(url), method, headers, body, verify, cert)
-    way = Way(Deadline(timeout), most, cancel or Cancel())
+    way = Way(Deadline(timeout), most, cancel or Cancel(), proxy=proxy)
     for _ in range(_MOST_REDIRECTS + 1):
         answer = ask(request, way, Seen())
         location = answer.header("location")
@@ -62,7 +66,7 @@ def _reply(request: Request, answer: Answer, deadline: Deadline) -> Reply:
     if answer.coding:
         fix = "correct the server"
         raise Trouble(f"{request.place} answers in the coding {answer.coding!r}, which nobody asked for", fix)
-    headers = {name.lower(): value for name, value in answer.headers}
+    headers = {name.lower(): answer.header(name) or "" for name, _ in answer.headers}
     return Reply(answer.status, headers, answer.body, deadline.spent())
 
 

@@ -31,11 +31,19 @@ class LongLook:
     """One kind of look at a target; what it found, which JSON can hold, outlives a restart on the shelf.
 
     `of` says what was looked at: what was found of something else is forgotten. A `heavy` look waits until no other
-    target's is under way.
+    target's is under way. `away` tells how many seconds it must not be made for, though it may be due.
     """
 
     def __init__(
-        self, name: str, work: Work, interval: float, shelf: Shelf, *, of: str = "", heavy: bool = False
+        self,
+        name: str,
+        work: Work,
+        interval: float,
+        shelf: Shelf,
+        *,
+        of: str = "",
+        heavy: bool = False,
+        away: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.name = name
         self.interval = interval
@@ -44,6 +52,7 @@ class LongLook:
         self._shelf = shelf
         self._of = of
         self._heavy = heavy
+        self._away = away
         self._backoff = Backoff(min(_SOONEST, interval), interval)
         self._found = self._recalled()
         self._due = self._found.time + interval if self._found else 0.0
@@ -68,7 +77,7 @@ class LongLook:
     def rest(self) -> float:
         """Return the seconds until it is due; a clock that was set back counts as due."""
         left = self._due - time.time()
-        return max(0.0, left) if left <= self.interval else 0.0
+        return max(0.0, left if left <= self.interval else 0.0, self._away())
 
     def hasten(self) -> None:
         """Have it made soon, whenever it would be due."""

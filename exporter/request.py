@@ -92,6 +92,17 @@ def _check_url(url: str) -> Problems:
         yield "url", "is no address; expected http://HOST:PORT/PATH or https://HOST/PATH"
 
 
+def check_proxy(proxy: SecretURL | None) -> Problems:
+    """Find an address that is no HTTP proxy's."""
+    try:
+        parts = urlsplit(proxy.reveal()) if proxy is not None else None
+        known = parts is None or (parts.scheme == "http" and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        known = False
+    if not known:
+        yield "proxy", "is no address of an HTTP proxy; expected http://HOST:PORT"
+
+
 def _check_headers(request: RequestSettings) -> Problems:
     for name, secret in request.headers.items():
         if problem := header_problem(name, secret.reveal()):

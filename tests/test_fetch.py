@@ -146,6 +146,15 @@ def test_what_is_no_whole_answer_is_none(broken: bytes) -> None:
     assert "no whole HTTP answer" in said or "cannot be reached" in said
 
 
+def test_headers_of_one_name_are_one_list() -> None:
+    head = (
+        b'HTTP/1.1 200 OK\r\nRateLimit: "minute";r=5;t=30\r\nratelimit: "day";r=70;t=3600\r\nContent-Length: 0\r\n\r\n'
+    )
+    with answering(head) as served:
+        reply = fetch(served.url, timeout=5, most=100)
+    assert reply.headers["ratelimit"] == '"minute";r=5;t=30, "day";r=70;t=3600'
+
+
 def test_what_is_wrong_with_an_answer_is_said() -> None:
     many = b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(1000))
     for broken, said in (

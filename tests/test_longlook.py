@@ -142,6 +142,18 @@ def test_a_clock_that_was_set_back_does_not_put_it_off() -> None:
     assert LongLook("rows", count(), 60, place).rest() == 0
 
 
+def test_one_that_must_stay_away_is_not_made_though_it_is_due_or_hastened() -> None:
+    away = [40.0]
+    look = LongLook("rows", count(), 60, shelf(), away=lambda: away[0])
+    look.hasten()
+    assert look.rest() == 40.0
+    away[0] = 0.0
+    assert look.rest() == 0.0
+    look.make(Cancel())
+    away[0] = 3600.0
+    assert look.rest() == 3600.0
+
+
 def test_it_ends_at_once_when_told_to_stop() -> None:
     begun = threading.Event()
 

@@ -4,14 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from exporter.collectors.http.expect import Expectation
 from exporter.collectors.http.report import ReportSettings
 from exporter.collectors.http.step import Method, Step
 from exporter.models import Problems
 from exporter.probeline import Family
-from exporter.request import RequestSettings
+from exporter.request import RequestSettings, check_proxy
 from exporter.setting import Secret, SecretURL, setting
 from exporter.template import NAME
 from exporter.tlssettings import is_name
@@ -88,8 +87,7 @@ class HTTPSettings(RequestSettings):
         yield from self._check_steps()
 
     def _check_way(self) -> Problems:
-        if self.proxy is not None and not _is_proxy(self.proxy.reveal()):
-            yield "proxy", "is no address of an HTTP proxy; expected http://HOST:PORT"
+        yield from check_proxy(self.proxy)
         host = self.host_header
         if host and not (host.isascii() and host.isprintable() and " " not in host):
             yield "host_header", "is no name; expected such as shop.example.com"
@@ -125,11 +123,3 @@ class HTTPSettings(RequestSettings):
             return steps
         meant = replace(last.expect, statuses=(*range(200, 300), 503))
         return (*steps[:-1], replace(last, expect=meant))
-
-
-def _is_proxy(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
