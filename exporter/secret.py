@@ -126,7 +126,19 @@ def hide(text: str) -> None:
         if renewed is None:
             for oldest in list(_known)[:-MOST]:
                 del _known[oldest]
-            _masked = tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
+            _masked = _all_forms()
+
+
+def forget(text: str) -> None:
+    """Have redact() mask this text no longer: one that is no secret any more, as a token whose time is over."""
+    global _masked
+    with _lock:
+        if _known.pop(text, None) is not None:
+            _masked = _all_forms()
+
+
+def _all_forms() -> tuple[str, ...]:
+    return tuple(sorted(frozenset().union(*_known.values()), key=len, reverse=True))
 
 
 def _long_lines(text: str) -> list[str]:

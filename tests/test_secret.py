@@ -20,7 +20,7 @@ from requests.utils import requote_uri
 
 from exporter import config, logs, secret
 from exporter.config import ConfigError
-from exporter.secret import MASK, Secret, SecretURL, hide, redact
+from exporter.secret import MASK, Secret, SecretURL, forget, hide, redact
 from tests.test_config import COLLECTORS
 
 CANARY = 'kanari/"v0gel"\\ä+%?'
@@ -274,3 +274,11 @@ def test_no_canary_is_found_in_any_problem(line: str, tmp_path: Path) -> None:
         config.read(planted(tmp_path, line).encode(), str(tmp_path / "c.yml"), COLLECTORS, {})
     assert "kanari" not in "".join(traceback.format_exception(caught.value)).replace(planted(tmp_path, line), "")
     assert "kanari" not in str(caught.value)
+
+
+def test_what_is_no_secret_any_more_is_forgotten_alone() -> None:
+    hide("old-token-of-an-hour-4711")
+    hide("key-that-stays-0815")
+    forget("old-token-of-an-hour-4711")
+    forget("never-hidden-1234")
+    assert redact("old-token-of-an-hour-4711 key-that-stays-0815") == f"old-token-of-an-hour-4711 {MASK}"
