@@ -87,7 +87,8 @@ def test_a_worker_that_vanished_is_missed_until_another_is_there(fleet: Callable
     firing(made, tmp_path, {minute: missed.get(minute, []) for minute in minutes(made) if minute not in (16, 85, 86)})
 
 
-@pytest.mark.parametrize("goodbye", [True, pytest.param(False, marks=pytest.mark.long)], ids=["goodbye", "killed"])
+@pytest.mark.long
+@pytest.mark.parametrize("goodbye", [True, False], ids=["goodbye", "killed"])
 def test_deployments_of_fifty_workers_call_nobody(goodbye: bool, fleet: Callable[..., Fleet], tmp_path: Path) -> None:
     made = fleet(workers=50)
     each = works(made)
@@ -213,7 +214,7 @@ def test_a_worker_alone_with_a_task_that_never_ends_is_missed_at_last(
     firing(made, tmp_path, {minute: expected.get(minute, []) for minute in minutes(made) if minute not in (37, 46)})
 
 
-@pytest.mark.parametrize("asked", [True, False], ids=["asked", "not asked"])
+@pytest.mark.parametrize("asked", [pytest.param(True, marks=pytest.mark.long), False], ids=["asked", "not asked"])
 def test_workers_alone_with_their_tasks_that_are_never_idle_call_nobody(
     asked: bool, fleet: Callable[..., Fleet], tmp_path: Path
 ) -> None:
