@@ -32,6 +32,7 @@ class LongLook:
 
     `of` says what was looked at: what was found of something else is forgotten. A `heavy` look waits until no other
     target's is under way. `away` tells how many seconds it must not be made for, though it may be due.
+    What was found is looked at `again` soon where that says so: less and less soon, as after a failure.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class LongLook:
         of: str = "",
         heavy: bool = False,
         away: Callable[[], float] = lambda: 0.0,
+        again: Callable[[Any], bool] = lambda _: False,
     ) -> None:
         self.name = name
         self.interval = interval
@@ -53,6 +55,7 @@ class LongLook:
         self._of = of
         self._heavy = heavy
         self._away = away
+        self._again = again
         self._backoff = Backoff(min(_SOONEST, interval), interval)
         self._found = self._recalled()
         self._due = self._found.time + interval if self._found else 0.0
@@ -93,8 +96,12 @@ class LongLook:
                 self.trouble = error if isinstance(error, Trouble) else Trouble(reason_of(error))
             self._due = time.time() + self._backoff.failed()
             return
-        self._backoff.succeeded()
-        self._found, self.trouble, self._due = found, None, began + self.interval
+        self._found, self.trouble = found, None
+        if self._again(found.value):
+            self._due = time.time() + self._backoff.failed()
+        else:
+            self._backoff.succeeded()
+            self._due = began + self.interval
         self._shelf.put(f"look {self.name}", {"of": self._of, "time": found.time, "value": found.value})
 
     def go_on(self, stop: threading.Event, cancel: Cancel, tried: Callable[[], None] = lambda: None) -> None:

@@ -45,7 +45,7 @@ class RequestSettings(Trusting):
     def check(self) -> Problems:
         """Find an address that is none, and settings that contradict each other."""
         if self.url is not None:
-            yield from _check_url(self.url.reveal())
+            yield from check_url(self.url.reveal())
         yield from _check_headers(self)
         yield from self.check_trust()
         if not 1 <= self.max_bytes <= 64 << 20:
@@ -82,14 +82,15 @@ class RequestSettings(Trusting):
         return {}
 
 
-def _check_url(url: str) -> Problems:
+def check_url(url: str, name: str = "url") -> Problems:
+    """Find what is no address of an HTTP server."""
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         known = False
     if not known or not url.isprintable() or " " in url:
-        yield "url", "is no address; expected http://HOST:PORT/PATH or https://HOST/PATH"
+        yield name, "is no address; expected http://HOST:PORT/PATH or https://HOST/PATH"
 
 
 def check_proxy(proxy: SecretURL | None) -> Problems:

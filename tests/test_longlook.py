@@ -154,6 +154,17 @@ def test_one_that_must_stay_away_is_not_made_though_it_is_due_or_hastened() -> N
     assert look.rest() == 3600.0
 
 
+def test_what_should_be_seen_again_is_looked_at_soon_and_less_and_less_so() -> None:
+    look = LongLook("rows", count(), 3600, shelf(), again=lambda value: value < 4)
+    rests = []
+    for _ in range(4):
+        look.make(Cancel())
+        rests.append(look.rest())
+    assert 14 <= rests[0] <= 30 < rests[2] <= 120
+    assert rests[3] > 3500
+    assert look.found(60).value == 4
+
+
 def test_it_ends_at_once_when_told_to_stop() -> None:
     begun = threading.Event()
 
