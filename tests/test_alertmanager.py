@@ -153,9 +153,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
 
 OF_TARGETS = (
     "PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|Celery|Job|Cache|Endpoint|Port|Login|Security|Certificate|Frontend|API|"
-    "WebSocket|Health|Page|Slow|Search|CollectorFailing|severity|Incident|stuck"
+    "WebSocket|Health|Page|Slow|Search|CollectorFailing|severity|Incident|stuck|part|key|reason"
 )
-OWN = {"queue", "queue_name", "endpoint", "class", "location", "filepath", "serial_number", "subject_CN", "issuer_CN"}
+OWN = {"queue", "queue_name", "endpoint", "class", "location", "filepath", "serial_number", "subject_CN", "issuer_CN",
+       "read", "model"}  # fmt: skip
 """What tells members of one target apart, on the alerts of each pair."""
 ONE = {"filepath": "/etc/ssl/shop.pem", "serial_number": "1", "subject_CN": "shop", "issuer_CN": "CA"}
 TWO = ONE | {"serial_number": "2"}
@@ -216,6 +217,24 @@ CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
       named("CeleryTaskStuck") | SHOP | {"queue_name": "other", "stuck": "waiting"}],
      [named("CeleryTaskStuck") | SHOP | {"queue_name": "mail", "stuck": "waiting"},
       named("CeleryWorkersMissing") | SHOP]),
+    ("an API that is down says nothing of keys and limits, and has cost what it has cost",
+     [named("ExternalAPIDown") | SHOP, named("APIBudgetExceeded") | SHOP, named("APIKeyInvalid") | CRM],
+     [*(named(other) | SHOP for other in ("APIKeyInvalid", "APIPermissionMissing", "APIQuotaLow", "APIQuotaExhausted",
+                                          "APIUsageAnomaly")), FAILING | SHOP | {"collector": "api"}]),
+    ("a model that is down says nothing of its API",
+     [named("ExternalAPIDown") | SHOP | {"part": "model"}, named("APIQuotaLow") | SHOP, FAILING | SHOP], []),
+    ("a key that is rejected uses nothing up",
+     [named("APIKeyInvalid") | SHOP | {"key": "main"}, named("APIKeyInvalid") | CRM | {"key": "admin"},
+      named("APIQuotaLow") | CRM],
+     [named("APIQuotaLow") | SHOP, named("APIQuotaExhausted") | SHOP, FAILING | SHOP, FAILING | CRM]),
+    ("what a key may not do cannot be read",
+     [named("APIPermissionMissing") | SHOP | {"read": "usage"}, FAILING | SHOP | {"read": "look"}],
+     [FAILING | SHOP | {"read": "usage"}]),
+    ("nothing is less than little",
+     [named("APIQuotaExhausted") | SHOP | {"reason": "money"},
+      named("APIQuotaExhausted") | CRM | {"reason": "quota", "model": "small"},
+      named("APIQuotaLow") | CRM | {"model": "large"}],
+     [named("APIQuotaLow") | SHOP | {"model": "small"}, named("APIQuotaLow") | CRM | {"model": "small"}]),
     ("what cannot be scraped says nothing",
      [AWAY | HERE], [CONNECTIONS | SHOP, CPU | HERE, DOWN | SHOP]),
     ("other machines still do", [AWAY | HERE, CPU | THERE], []),

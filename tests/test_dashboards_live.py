@@ -16,6 +16,7 @@ from tests.accesslogs import nginx
 from tests.alerting import Way, whole_way
 from tests.graphics import Driver
 from tests.incidents import Server, alertmanager
+from tests.liveapis import apis
 from tests.livecelery import celery_at_work
 from tests.livedashboards import FROM_OUTSIDE, unanswered
 from tests.livejobs import jobs_at_work
@@ -49,6 +50,13 @@ EMPTY: dict[str, str] = {
     "runbook:http_traffic_day": "what a week ago was is not known there",
     "runbook:http_traffic_hour": "it is known after an hour",
     "and on (job, instance, target) runbook:http_traffic:count": "no application with /metrics of its own is there",
+    "runbook:api_rate_exhausted": "there only where the exporter was refused again and again",
+    "runbook:api_refused": "there only where a project has had calls refused",
+    "runbook:api_used_": "what is usual is known after four days",
+    "_requests_hour:count": "it is known after an hour",
+    "_tokens_hour:count": "it is known after an hour",
+    "runbook:api_cost_projected": "nothing is told ahead on the first two days of a month",
+    "runbook:api_budget_pace": "nothing is told ahead on the first two days of a month",
     "runbook:celery_queue_drain": "there only where a queue grows",
     "runbook:job_queue_growth": "there only where no run ends, and there some do",
     "runbook:celery_failed_6h": "there only where few tasks end; there many do",
@@ -92,6 +100,7 @@ def _log(path: Path, stop: threading.Event) -> None:
         while not stop.wait(0.2):
             for text in ("INFO import started", "ERROR import failed", "INFO import started", "INFO import done",
                          "ERROR SCRAPE_001 no names", "WARNING failed login for root", "CRITICAL out of memory",
+                         "WARNING rate limit reached, trying again",
                          'ERROR IO Error: Could not set lock on file "app.duckdb"',
                          "INFO GET /?q=<script>alert(1)</script>"):  # fmt: skip
                 file.write(f"{datetime.now(UTC).isoformat()} {text}\n")
@@ -130,6 +139,7 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
         _fire(alerts)
         _prepare(primary)
         further = more.enter_context(stores(tmp_path_factory.mktemp("stores"), primary))
+        further += more.enter_context(apis(tmp_path_factory.mktemp("apis")))
         further += more.enter_context(celery_at_work(tmp_path_factory.mktemp("celery")))
         further += more.enter_context(jobs_at_work(tmp_path_factory.mktemp("jobs")))
         url = monitor(primary)

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from tests.process import command
 
 IMPORTS = {
+    "api": ["cryptography.hazmat.primitives.asymmetric.rsa", "jmespath"],
     "cache": ["selectolax.lexbor", "jsonschema", "referencing", "jmespath"],
     "celery": ["exporter.collectors.celery.redismailbox", "exporter.collectors.celery.amqpmailbox", "amqp", "redis"],
     "duckdb": ["duckdb"], "json": ["jmespath"], "log": ["re2"], "mongodb": ["pymongo"], "pgbouncer": ["psycopg"],

@@ -4,6 +4,7 @@ from typing import Final
 
 from grafana.dashboards import (
     alertmanager,
+    api,
     app,
     cache,
     certificate,
@@ -30,6 +31,7 @@ from grafana.declare import Dashboard
 ALL: Final[tuple[Dashboard, ...]] = (
     host.DASHBOARD, process.DASHBOARD, http.DASHBOARD, postgres.DASHBOARD, pgbouncer.DASHBOARD, redis.DASHBOARD,
     probe.DASHBOARD, page.DASHBOARD, certificate.DASHBOARD,
+    api.DASHBOARD,
     duckdb.DASHBOARD,
     sqlite.DASHBOARD, mongodb.DASHBOARD,
     jobs.DASHBOARD,
