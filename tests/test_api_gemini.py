@@ -251,6 +251,7 @@ def test_no_secret_is_shown_or_kept(
     assert not [word for word in hidden for text in seen if word in text]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fails", [False, True], ids=["good", "gone"])
 def test_rounds_leave_nothing(served: Google, fails: bool) -> None:
     port = "1" if fails else str(served.server.port)

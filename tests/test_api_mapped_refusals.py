@@ -268,6 +268,7 @@ def test_no_secret_is_told_anywhere(tmp_path: Path, caplog: pytest.LogCaptureFix
             assert word.encode() not in kept
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("status", [200, 429])
 def test_rounds_leave_nothing(status: int) -> None:
     answer = Said({"data": {"limit": 5, "left": 4}}, status)
@@ -276,6 +277,7 @@ def test_rounds_leave_nothing(status: int) -> None:
         assert len(server.asked) == 1  # however often it is scraped
 
 
+@pytest.mark.long
 def test_looks_leave_nothing() -> None:
     usage = "{name: usage, path: /usage, used: [{count: requests, each: all, model: key, value: value}]}"
     with target(LOOK, usage, usage=Said({"all": {f"m{number}": number for number in range(50)}})) as (watched, _):

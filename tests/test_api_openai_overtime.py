@@ -185,6 +185,7 @@ def test_a_server_that_hangs_holds_up_nobody_and_what_is_cut_off_at_the_end_says
     assert server.count(MODELS_PATH) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("well", [True, False], ids=["well", "failing"])
 def test_rounds_leave_nothing_behind(server: API, well: bool) -> None:
     if not well:
