@@ -1,6 +1,7 @@
 """The latest snapshot of each target, refreshed when somebody asks."""
 
 import concurrent.futures
+import functools
 import hashlib
 import itertools
 import logging
@@ -10,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from exporter.collector import Collector, Context, find
+from exporter.collector import Collector, Context, Seen, find
 from exporter.config import TargetSettings
 from exporter.ledger import Ledger
 from exporter.selfmetrics import Exporter, Telemetry
@@ -36,6 +37,11 @@ def shelf_of(settings: TargetSettings) -> str:
 def ledger_of(settings: TargetSettings) -> str:
     """Return where what a target's toil told is kept: a followed log keeps its place when a pattern is added."""
     return f"target {settings.name} {settings.collector} toil"
+
+
+def history_of(settings: TargetSettings) -> str:
+    """Return where is kept what stays when the settings change, and when the target goes and comes back."""
+    return f"history {settings.name} {settings.collector}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,9 @@ class Board:
     def make(self, settings: TargetSettings) -> Target:
         shelf = self.state.shelf(shelf_of(settings))
         ledger = Ledger(self.state.shelf(ledger_of(settings)))
-        context = Context(settings.name, settings.timeout, shelf, ledger)
+        history = self.state.shelf(history_of(settings))
+        known = functools.partial(self.known, but=settings.name)
+        context = Context(settings.name, settings.timeout, shelf, ledger, history, self.state.directory, known)
         collector = self._collector(settings, context)
         return Target(settings, collector, self._clock, self._watchdog, shelf, self.telemetry.helper)
 
@@ -98,6 +106,17 @@ class Board:
 
     def target(self, name: str) -> Target | None:
         return self._targets.get(name)
+
+    def known(self, metrics: Collection[str], but: str = "") -> dict[str, list[Seen]]:
+        """Return by name what the targets say of these metrics now; `but` is one that does not count."""
+        found: dict[str, list[Seen]] = {name: [] for name in metrics}
+        for target in self.targets():
+            if target.settings.name != but:
+                snapshot = target.view()
+                for sample in snapshot.samples():
+                    if (name := sample.metric.name) in found:
+                        found[name].append(Seen(snapshot.target, sample, snapshot.time))
+        return found
 
     def select(self, collect: Collection[str] = (), exclude: Collection[str] = ()) -> list[Target]:
         """Return the targets of the collectors asked for: all of them if none is named."""

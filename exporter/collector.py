@@ -3,15 +3,16 @@
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from threading import Event
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, overload
 
 from exporter.ledger import Ledger
-from exporter.metric import Metric, Samples
+from exporter.metric import Metric, Sample, Samples
 from exporter.state import Shelf, State
 
 Session = TypeVar("Session")
@@ -105,18 +106,30 @@ class NoSettings:
     """A collector without settings of its own."""
 
 
+class Seen(NamedTuple):
+    """A sample that another target gives, and when that was read."""
+
+    target: str
+    sample: Sample
+    time: float
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a collector is told besides its settings.
 
     `target` is the name of its target, `timeout` the seconds that a round may take (what it connects with must give
-    up before), `shelf` keeps what must outlive a restart, `ledger` has what its toil has told.
+    up before), `shelf` keeps what must outlive a restart, `ledger` has what its toil has told. `history` is for
+    what must outlive a change of the settings too, `storage` the state's folder; `known` tells what others say.
     """
 
     target: str
     timeout: float
     shelf: Shelf
     ledger: Ledger = field(default_factory=lambda: Ledger(State(None).shelf("ledger")))
+    history: Shelf = field(default_factory=lambda: State(None).shelf("history"))
+    storage: Path | None = None
+    known: Callable[[Collection[str]], dict[str, list[Seen]]] = lambda _: {}
 
 
 class Collector(Generic[Session]):

@@ -36,6 +36,10 @@ class Shelf:
         text = self._state.entries.get((self._name, key))
         return None if text is None else json.loads(text)
 
+    def text(self, key: str) -> str | None:
+        """Return as JSON what was put under the key: the same text for as long as nothing has changed."""
+        return self._state.entries.get((self._name, key))
+
     def put(self, key: str, value: Any) -> None:
         """Keep the value under the key; None forgets it. It is on disk within a moment."""
         self.put_all({key: value})
@@ -47,6 +51,10 @@ class Shelf:
         """
         self._state.put(self._name, {key: None if value is None else json.dumps(value, separators=(",", ":"))
                                      for key, value in values.items()}, then)  # fmt: skip
+
+    def flush(self, seconds: float) -> bool:
+        """Wait so many seconds at most until what was put is on disk; return whether it is."""
+        return self._state.flush(seconds)
 
     def get_all(self) -> dict[str, Any]:
         """Return everything that was put, by key."""
@@ -73,6 +81,7 @@ class State:
     RETRY: ClassVar[float] = 30.0  # seconds until what failed is tried again
 
     def __init__(self, directory: Path | None) -> None:
+        self.directory = directory
         self.entries: dict[tuple[str, str], str] = {}
         self._error = "" if directory else "no storage path is set"
         self._changed = threading.Condition()  # guards all that follows, and what is put into the entries
