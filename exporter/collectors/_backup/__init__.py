@@ -1,0 +1,1 @@
+"""What verifies and restores backups; all of it runs in throwaway processes."""

@@ -1,0 +1,140 @@
+"""Restores a dump of PostgreSQL for a test, counts what must be there, and throws it away; in a throwaway process."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+from exporter.collector import Trouble
+from exporter.collectors._backup import kinds
+from exporter.collectors._backup.dump import first_of, judge, program_of
+from exporter.collectors._backup.found import Bad, unreadable
+from exporter.collectors._backup.programs import quietly, run
+from exporter.collectors._backup.scratchserver import served
+
+_PREFIX: Final = "runbook_exporter_restore_"
+_COMMENT: Final = "A restore for a test by runbook-exporter, which drops it."
+# A mark that is there from the first moment on: a comment would come a statement later.
+_MARK: Final = 29
+_FORMS: Final = ("pg_custom", "pg_directory", "pg_tar")
+_CONNECT: Final = 10  # seconds
+_FIND: Final = """
+SELECT datconnlimit = %s AND pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = %s
+"""
+_INSTALL: Final = "install it with: pip install 'runbook-exporter[backup]'"
+
+
+def restore(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether the dump could be restored, and how long that took; as a process that harms nobody."""
+    quietly()
+    return restored(request)
+
+
+def restored(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether the dump could be restored, and how long that took."""
+    path = request["path"]
+    try:
+        kind = kinds.found(path) if request["format"] == "auto" else request["format"]
+        if kind not in _FORMS:
+            raise Trouble(f"a restore of {kind} is not tried", "leave `restore` out, or dump it with pg_dump -Fc")
+        began = time.monotonic()
+        with _server(request) as address:
+            _restore_into(address, request)
+            seconds = time.monotonic() - began
+    except Bad as bad:
+        return {"good": False, "reason": str(bad), "seconds": 0.0}
+    except OSError as error:
+        raise unreadable(error) from None
+    return {"good": True, "reason": "", "seconds": seconds}
+
+
+@contextmanager
+def _server(request: Mapping[str, Any]) -> Iterator[str]:
+    if request["server"]:
+        with served(request) as address:
+            yield address
+    else:
+        yield request["postgres"]
+
+
+def _restore_into(address: str, request: Mapping[str, Any]) -> None:
+    """Make a database, fill it, look at it, drop it."""
+    psycopg = _library()
+    mark = hashlib.sha256(request["mark"].encode()).hexdigest()[:16]
+    name = f"{_PREFIX}{mark}"
+    try:
+        with psycopg.connect(address, autocommit=True, connect_timeout=_CONNECT) as connection:
+            _drop(connection, name)  # what one that was killed has left
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE template0 CONNECTION LIMIT {_MARK}')
+            try:
+                connection.execute(f"COMMENT ON DATABASE \"{name}\" IS '{_COMMENT}'")
+                _fill(address, name, request)
+                _count(psycopg, address, name, request["least_rows"])
+            finally:
+                _drop(connection, name)
+    except psycopg.Error as error:
+        raise Trouble(f"the server for the restore did not do it ({_first_line(error)})",
+                      "its user needs CREATEDB, and room for the database") from None  # fmt: skip
+
+
+def _library() -> Any:
+    try:
+        import psycopg
+    except ImportError:
+        raise Trouble("the library psycopg is not installed", _INSTALL) from None
+    return psycopg
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _drop(connection: Any, name: str) -> None:
+    """Drop the database of that name, if we have made it."""
+    row = connection.execute(_FIND, (_MARK, name)).fetchone()
+    if row is None:
+        return
+    if not row[0]:
+        raise Trouble(f"there is a database {name} that the exporter has not made", "see whose it is, and rename it")
+    connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _fill(address: str, name: str, request: Mapping[str, Any]) -> None:
+    from psycopg import conninfo
+
+    parameters: dict[str, Any] = dict(conninfo.conninfo_to_dict(address))
+    # what everybody can see among a process's arguments has no password
+    password = parameters.pop("password", None)
+    variables = {"PGPASSWORD": str(password)} if password else {}
+    parameters["dbname"] = name
+    command = [
+        program_of(request), "--exit-on-error", "--no-owner", "--no-privileges", "--no-password",
+        "-d", conninfo.make_conninfo(**parameters), request["path"],
+    ]  # fmt: skip
+    ended = run(command, variables=variables)
+    if ended.status and _is_of_the_server(ended.errors):
+        raise Trouble(f"pg_restore could not fill the database: {first_of(ended.errors)}", "see the server's log")
+    judge(ended)
+
+
+def _is_of_the_server(said: str) -> bool:
+    """Tell whether it is the server that fails, not the dump."""
+    words = ("connection to server", "could not extend file", "server closed the connection", "is not available",
+             "permission denied", "too many connections", "terminating connection")  # fmt: skip
+    return any(word in said for word in words)
+
+
+def _count(psycopg: Any, address: str, name: str, least: Mapping[str, int]) -> None:
+    """Compare the rows of tables with those that must be there: some damage restores without an error."""
+    from psycopg import sql
+
+    with psycopg.connect(address, dbname=name, autocommit=True, connect_timeout=_CONNECT) as connection:
+        for table, rows in least.items():
+            schema, _, bare = table.rpartition(".")
+            place = sql.Identifier(schema or "public", bare)
+            if connection.execute("SELECT to_regclass(%s)", (place.as_string(connection),)).fetchone()[0] is None:
+                raise Bad(f"after a restore there is no table {table}")
+            found = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(place)).fetchone()[0]
+            if found < rows:
+                raise Bad(f"after a restore {table} has {found:,} rows, and at least {rows:,} are expected")
