@@ -64,6 +64,6 @@ def _read(file: str) -> tuple[str, int]:
     if len(data) > _MOST_BYTES:
         raise ValueError("larger than 64 KiB")
     try:
-        return data.decode("utf-8").removesuffix("\n").removesuffix("\r"), stat.S_IMODE(status.st_mode)
+        return data.decode("utf-8-sig").removesuffix("\n").removesuffix("\r"), stat.S_IMODE(status.st_mode)
     except UnicodeDecodeError:
         raise ValueError("not UTF-8") from None

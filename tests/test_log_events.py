@@ -31,11 +31,28 @@ READY = {
     "csrf": [
         "CSRF verification failed", "Forbidden (CSRF token missing.)", "invalid csrf token", "XSRF cookie mismatch",
     ],
+    "secret_logged": [
+        "using key AKIA" + "Z7QX" * 4, "Authorization: Bearer " + "abc.def-" * 3,
+        "'authorization': 'Basic dTpwYXNzd29y'",
+        "cloned with ghp_" + "a1B2" * 9, "OPENAI_API_KEY=sk-proj-" + "Ab1_" * 6, "key sk-ant-api03-" + "Ab1-" * 6,
+        "geocode?key=AIza" + "Ab1_-" * 7, "xoxb-" + "1234567890-a", "-----BEGIN RSA PRIVATE KEY-----",
+        "got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.SflKxwRJSMeKKF", "cannot reach postgresql://shop:hunter2@db:5432/shop",
+        "redis://:p4ssw0rd@cache:6379", 'login {"user": "bob", "password": "abcdef12"}', "api_key=7f3a9c1e55",
+        "config: secret-key: x1, secret_key = 'longenough1'", "Password: correct7horse",
+    ],
+    "secret_in_query": ["fetching https://api.example/v1?token=abcdefgh", "GET /?a=1&id_token=abcdefgh HTTP/1.1"],
     "SCRAPE_001": ["SCRAPE_001: no names"], "SCRIPT_003": ["[SCRIPT_003] not saved"], "IMAGE_002": ["code=IMAGE_002"],
 }  # fmt: skip
 HARMLESS = [
     "login succeeded for bob", "authentication ok", "the author failed to write", "SCRAPE_0011", "MYSCRAPE_001",
     "rate 429", "port 4290", "wrote description of the book", "csrf token set", "blocked", "room for 3", "a < script",
+    "redis://:***@cache:6379", "amqp://guest:**@rabbit", "postgres://shop:xxxxx@db", "postgres://shop:<password>@db",
+    "postgres://shop:${PASSWORD}@db", "https://[::1]:8080/@scope/package", "http://db:5432/a?b=c@d",
+    "sk-loading-indicator",
+    "OPENAI_API_KEY=sk-proj-********************AbCd", "password: required", "password=********", "api_key=None",
+    "password changed for user 12345678", "Last change of password: 2026-11-29", "access_token=[REDACTED]",
+    "the token expires in 3600 s", "GET /?page=2&token= HTTP/1.1", "?token=%s",
+    "task-1234567890123456789012345678901234",
 ]  # fmt: skip
 
 
@@ -74,6 +91,8 @@ def test_all_events_are_there_from_the_start(tmp_path: Path) -> None:
         "sqlite_locked",
         "xss",
         "csrf",
+        "secret_logged",
+        "secret_in_query",
         "own",
     }
     assert not any(it["events"].values())

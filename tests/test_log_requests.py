@@ -44,10 +44,13 @@ def test_a_client_cannot_raise_alerts_of_the_application(tmp_path: Path, format:
 
 @pytest.mark.parametrize("format", ACCESS_FORMATS)
 def test_attacks_and_events_of_ones_own_are_found_in_requests(tmp_path: Path, format: str) -> None:
-    text = "".join(LINES[format] % (word, "x") for word in ("%3Cscript%3E", "special offer", "csrf token invalid"))
+    text = "".join(
+        LINES[format] % (word, "x")
+        for word in ("%3Cscript%3E", "special offer", "csrf token invalid", "1&token=abcdefgh")
+    )
     it = read(tmp_path, format, text, events={"special": "special offer"})
     found = {event: count for event, count in it["events"].items() if count}
-    assert found == {"xss": 1, "csrf": 1, "special": 1}
+    assert found == {"xss": 1, "csrf": 1, "special": 1, "secret_in_query": 1}
 
 
 @pytest.mark.parametrize("format", MIXED_FORMATS)
@@ -58,6 +61,6 @@ def test_what_the_server_says_between_requests_is_searched_for_all(tmp_path: Pat
 
 
 def test_events_that_cannot_be_there_are_not_told(tmp_path: Path) -> None:
-    assert set(read(tmp_path, "nginx", "", events=OWN)["events"]) == {"xss", "csrf", "special"}
+    assert set(read(tmp_path, "nginx", "", events=OWN)["events"]) == {"xss", "csrf", "secret_in_query", "special"}
     assert set(read(tmp_path, "nginx", "", ready_events=["oom"])["events"]) == set()
     assert "SCRAPE_001" in read(tmp_path, "uvicorn", "")["events"]

@@ -7,13 +7,13 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.collectors.log.patterncheck import problems_of
-from exporter.collectors.log.readymade import READY_MADE, patterns_of
+from exporter.collectors.log.readymade import OF_REQUESTS, READY_MADE, patterns_of
 from exporter.collectors.log.routes import AccessSettings
 from exporter.jobmetrics import ExpectedJob
 from exporter.models import Problems
 from exporter.setting import FilePath, setting
 
-Group = Literal["stage_errors", "auth_failed", "rate_limited", "traceback", "oom", "locked", "attacks"]
+Group = Literal["stage_errors", "auth_failed", "rate_limited", "traceback", "oom", "locked", "attacks", "secrets"]
 ACCESS_FORMATS: Final = ("nginx", "nginx_timed", "nginx_json", "uvicorn", "gunicorn")
 MIXED_FORMATS: Final = ("uvicorn", "gunicorn")
 """Access logs whose server writes its own messages between the requests."""
@@ -159,8 +159,9 @@ class LogsSettings:
     ready_events: tuple[Group, ...] = setting(
         tuple(READY_MADE),
         help="Which ready-made events are looked for: the codes SCRAPE_001 to IMAGE_003, failed logins, rate limits, "
-        "tracebacks, want of memory, locked databases, and the attacks xss and csrf. In lines of requests only the "
-        "attacks are, and events of one's own: clients write what they like there.",
+        "tracebacks, want of memory, locked databases, the attacks xss and csrf, and secrets that were written out. In "
+        "lines of requests only the attacks are, secrets in the query, and events of one's own: clients write what "
+        "they like there.",
         example="[auth_failed, traceback]",
     )
     jobs: Mapping[str, JobSettings] = setting(
@@ -178,7 +179,7 @@ class LogsSettings:
         return {name: pattern for name, pattern in self.event_patterns().items() if self._is_of_requests(name)}
 
     def _is_of_requests(self, event: str) -> bool:
-        return event in self.events or event in READY_MADE["attacks"]
+        return event in self.events or event in OF_REQUESTS
 
     def events_in(self, log: str) -> tuple[str, ...]:
         """Return the events that are looked for in a log."""
