@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from exporter import __version__, logs
+from exporter import __version__, logs, taskcommand
 from exporter.config import ConfigError
 from exporter.service import Overrides, give_up_stdout, load, load_web, serve
 
@@ -23,17 +23,22 @@ Watches what an operations guide tells a person to check, and shows it to Promet
   runbook-exporter explain node_load1      what does a metric, an alert or a recorded signal mean?
   runbook-exporter rules /etc/prometheus/rules
                                            write the alert rules where Prometheus can read them
+  runbook-exporter checklist --config.file=config.yml
+                                           what is there to do today?
+  runbook-exporter done access-review --note 'two accounts removed' --config.file=config.yml
+                                           it is done
 """
 _EXIT_CODES: Final = """\
 exit codes:
   0  done; for `test`: every target answered, and every read that applies worked
   1  for `test`: something failed; for `serve`: the address cannot be had; for `explain`: no such name;
-     for `rules`: the files cannot be written, or differ from those that are there
+     for `rules`: the files cannot be written, or differ from those that are there; for `done`: it could not be
+     noted; for `checklist --due`: something is due
   2  the command line or the configuration is wrong: the message names the place and the remedy
 """
 _LISTS: Final = "; `runbook-exporter metrics` lists the metrics, docs/alerts.md the alerts"
 Run = Callable[[argparse.Namespace], int]
-COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics", "rules")
+COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics", "rules", "done", "checklist")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -105,6 +110,10 @@ def parser() -> argparse.ArgumentParser:
     metrics = add("metrics", _metrics, "print the catalogue of all metrics")
     metrics.add_argument("--json", action="store_true", help="print JSON")
     _add_rules(add("rules", _rules, "write the alert rules of this version, and print the line for prometheus.yml"))
+    done = add("done", _done, "mark a task of the checklist as done, whether the exporter runs or not")
+    taskcommand.add_done(done)
+    checklist = add("checklist", _checklist, "print what there is to do today, and since when")
+    taskcommand.add_checklist(checklist)
     return top
 
 
@@ -196,6 +205,24 @@ def _test(options: argparse.Namespace) -> int:
         return 2
     print(oneshot.as_json(snapshots) if options.json else oneshot.as_text(snapshots))
     return 0 if oneshot.succeeded(snapshots) else 1
+
+
+def _done(options: argparse.Namespace) -> int:
+    return _of_tasks(options, taskcommand.done)
+
+
+def _checklist(options: argparse.Namespace) -> int:
+    return _of_tasks(options, taskcommand.checklist)
+
+
+def _of_tasks(options: argparse.Namespace, command: taskcommand.Command) -> int:
+    try:
+        text, code = taskcommand.run(options, command)
+    except taskcommand.TaskCommandError as error:
+        print(error, file=sys.stderr)
+        return error.code
+    print(text)
+    return code
 
 
 def _once(options: argparse.Namespace) -> int:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from tornado.httputil import HTTPServerRequest
 
-from exporter import discovery, exposition, health, pack, runbookpage, statechange, statuspage
+from exporter import discovery, exposition, health, pack, runbookpage, statechange, statuspage, taskdoor, taskpage
 from exporter.answer import Answer, accepts_gzip, as_json, html, seconds_for_page, text
 from exporter.aside import aside
 from exporter.board import Board
@@ -24,6 +24,9 @@ from exporter.selfmetrics import Exporter
 from exporter.snapshot import Snapshot
 from exporter.target import Target
 
+if TYPE_CHECKING:
+    from exporter.collectors.task.checklist import Checklist
+
 Handler = Callable[[HTTPServerRequest], Awaitable[Answer]]
 _TIMEOUT_HEADER: Final = "X-Prometheus-Scrape-Timeout-Seconds"
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?")
@@ -35,20 +38,24 @@ _ORIGIN: Final = re.compile(r"https?://[^/]*", re.IGNORECASE)
 class Endpoints:
     """Answers requests from the board; `reload` loads the configuration anew and returns what was refused of it.
 
-    `knows` says whether it is known who sends a request.
+    `knows` says whether it is known who sends a request, `user` who that is.
     """
 
     def __init__(
         self, web: WebSettings, board: Board, pages: Pages, reload: Callable[[], str],
-        knows: Callable[[HTTPServerRequest], bool],
+        knows: Callable[[HTTPServerRequest], bool], user: Callable[[HTTPServerRequest], str],
     ) -> None:  # fmt: skip
         self.web = web
         self._knows = knows
+        self._user = user
+        self._door = taskdoor.Door()
         self._board = board
         self._pages = pages
         self._reload = reload
         # one thread renders large pages: asked for at the same moment they are made once, and the event loop stays free
         self._renderer = ThreadPoolExecutor(1, thread_name_prefix="render")
+        # one thread waits for the disk, however many mark tasks
+        self._noter = ThreadPoolExecutor(1, thread_name_prefix="tasks")
         self.routes: dict[str, tuple[tuple[str, ...], Handler]] = {
             "/": (("GET", "HEAD"), self._landing),
             "/metrics": (("GET", "HEAD"), self._metrics),
@@ -57,6 +64,8 @@ class Endpoints:
             "/health": (("GET", "HEAD"), self._health),
             "/targets": (("GET", "HEAD"), self._targets),
             runbookpage.ADDRESS: (("GET", "HEAD"), self._runbooks),
+            taskdoor.PAGE: (("GET", "HEAD"), self._checklist),
+            taskdoor.ADDRESS: (("POST",), self._task_done),
             "/-/healthy": (("GET", "HEAD"), self._alive),
             "/-/ready": (("GET", "HEAD"), self._alive),
             "/-/reload": (("POST",), self._reload_now),
@@ -137,7 +146,10 @@ class Endpoints:
 
     async def _landing(self, request: HTTPServerRequest) -> Answer:
         targets = self._board.targets()
-        return html(statuspage.landing(targets, await self._snapshots(targets, request), time.time()))
+        snapshots = await self._snapshots(targets, request)
+        summary = partial(taskpage.summary, self._checklists(), time.time())
+        tasks = await asyncio.get_running_loop().run_in_executor(self._renderer, summary)
+        return html(statuspage.landing(targets, snapshots, time.time(), tasks))
 
     async def _targets(self, request: HTTPServerRequest) -> Answer:
         targets = self._board.targets()
@@ -146,6 +158,23 @@ class Endpoints:
     async def _runbooks(self, request: HTTPServerRequest) -> Answer:
         # reading rules and Markdown for the first time takes a tenth of a second: scrapes do not wait for it
         return await asyncio.get_running_loop().run_in_executor(self._renderer, _runbook, request.path)
+
+    # ---- the checklist
+
+    def _checklists(self) -> "list[Checklist]":
+        return list(taskpage.of(self._board.select([taskdoor.KIND])))
+
+    async def _checklist(self, request: HTTPServerRequest) -> Answer:
+        user = self._user(request)
+        page = partial(taskpage.answer, self._checklists(), user, partial(self._door.form, user))
+        return await asyncio.get_running_loop().run_in_executor(self._renderer, page)
+
+    async def _task_done(self, request: HTTPServerRequest) -> Answer:
+        try:
+            asked = self._door.asked(request, self._user(request), self._checklists())
+        except taskdoor.RefusedError as refused:
+            return refused.answer
+        return await asyncio.get_running_loop().run_in_executor(self._noter, asked.note_it)
 
     # ---- for whoever runs it
 
@@ -166,8 +195,10 @@ class Endpoints:
 
 
 def endpoint(path: str) -> str:
-    """Return the endpoint that answers for a path: all runbook pages are one."""
-    return runbookpage.ADDRESS if f"{path}/".startswith(runbookpage.ADDRESS) else path
+    """Return the endpoint that answers for a path: all runbook pages are one, and all tasks."""
+    if f"{path}/".startswith(runbookpage.ADDRESS):
+        return runbookpage.ADDRESS
+    return taskdoor.ADDRESS if path.startswith(taskdoor.ADDRESS) else path
 
 
 def _runbook(path: str) -> Answer:

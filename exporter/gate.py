@@ -154,6 +154,21 @@ class Gate:
         shown = request.protocol == "https" and request.get_ssl_certificate()
         return self._force.logins is not None or bool(shown)
 
+    def user(self, request: HTTPServerRequest) -> str:
+        """Return who sends a request that was let in: a user, or the name of a certificate; nothing where unknown."""
+        logins = self._force.logins
+        if logins is not None:
+            return logins.user(request.headers.get("Authorization", ""))
+        certificate = request.protocol == "https" and request.get_ssl_certificate()
+        return _name_in(certificate) if certificate else ""
+
+
+def _name_in(certificate: Any) -> str:
+    """Return the name that a certificate, verified, was made for: its common name, or its first alternative name."""
+    found = dict(part for parts in certificate.get("subject", ()) for part in parts)
+    names = [name for _, name in certificate.get("subjectAltName", ())]
+    return str(found.get("commonName") or next(iter(names), ""))
+
 
 def tell_refused(error: ConfigError) -> None:
     """Log each thing that is wrong with a new web configuration."""

@@ -22,6 +22,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import IOStream, SSLIOStream
 
+from exporter import taskdoor
 from exporter.answer import Answer, text
 from exporter.endpoints import Endpoints, endpoint
 from exporter.gate import Gate
@@ -134,21 +135,28 @@ class Listener(HTTPServer):
 
 
 class _Request(HTTPMessageDelegate):
-    """A request as it comes in: a body is read past, never kept and never parsed, since no endpoint needs one."""
+    """A request as it comes in: a body is read past, and kept only where it marks a task done, a little of it."""
 
     def __init__(self, accept: Callable[[HTTPServerRequest], None], connection: HTTPConnection) -> None:
         self._accept = accept
         self._connection = connection
         self._request: HTTPServerRequest | None = None
+        self._body = b""
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Tornado's hook: the headers are whole."""
         assert isinstance(start_line, RequestStartLine)  # noqa: S101  # a server's are
         self._request = HTTPServerRequest(connection=self._connection, start_line=start_line, headers=headers)
 
+    def data_received(self, chunk: bytes) -> None:
+        """Tornado's hook: a part of the body has come; one byte too many is enough to know that it is too large."""
+        if self._request is not None and endpoint(self._request.path) == taskdoor.ADDRESS:
+            self._body += chunk[: taskdoor.LARGEST + 1 - len(self._body)]
+
     def finish(self) -> None:
         """Tornado's hook: the body has ended."""
         if self._request is not None:
+            self._request.body = self._body
             self._accept(self._request)
 
 

@@ -113,7 +113,7 @@ class Service:
         self.board = Board(self.telemetry)
         self.pages = Pages()
         self.gate = Gate(self.telemetry)
-        self.endpoints = Endpoints(config.web, self.board, self.pages, self.reload, self.gate.knows)
+        self.endpoints = Endpoints(config.web, self.board, self.pages, self.reload, self.gate.knows, self.gate.user)
         self.server = Server(self.endpoints, self.gate, self.telemetry)
         self.doors = Doors()
         self._reloading = threading.Lock()

@@ -42,13 +42,14 @@ _LINKS: Final = (
     ("/metrics", "everything, for Prometheus"),
     ("/targets", "every read of every target, with the reason where it fails"),
     ("/runbooks/", "what to do about each alert"),
+    ("/tasks", "the checklist: what there is to do, and who did what when"),
     ("/health", "the health report, as JSON"),
     ("/sd", "the targets one by one, for Prometheus' HTTP service discovery"),
 )
 
 
-def landing(targets: Sequence[Target], snapshots: Sequence[Snapshot], now: float) -> str:
-    """Return the page at /: the verdict, the targets in a table, and where to go from here."""
+def landing(targets: Sequence[Target], snapshots: Sequence[Snapshot], now: float, tasks: str = "") -> str:
+    """Return the page at /: the verdict, the targets in a table, HTML about tasks, and where to go from here."""
     report = health.report(targets, snapshots, now)
     rows = "".join(map(_target_row, report["checks"], targets, snapshots, [now] * len(targets)))
     links = "".join(f'<li><a href="{path}"><code>{path}</code></a> {escape(what)}</li>' for path, what in _LINKS)
@@ -56,7 +57,7 @@ def landing(targets: Sequence[Target], snapshots: Sequence[Snapshot], now: float
 <section><p>{_state(report["status"])} {_summary(report["summary"])}</p>
 <div class="wide"><table><thead><tr><th>target</th><th class="less">collector</th><th>state</th>
 <th class="less">last success</th><th class="n less">reads</th><th class="n">series</th><th class="n less">time</th>
-<th>what is wrong</th></tr></thead><tbody>{rows}</tbody></table></div></section>
+<th>what is wrong</th></tr></thead><tbody>{rows}</tbody></table></div></section>{tasks}
 <section><h2>Where to go from here</h2><ul>{links}</ul></section>""")  # fmt: skip
 
 
@@ -152,6 +153,6 @@ def page(title: str, body: str) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
         f'<header><h1>{title}</h1><a href="/">overview</a> <a href="/targets">targets</a> '
-        f'<a href="/runbooks/">runbooks</a> <a href="/metrics">metrics</a> '
+        f'<a href="/runbooks/">runbooks</a> <a href="/tasks">checklist</a> <a href="/metrics">metrics</a> '
         f'<span class="dim">version {__version__}</span></header>{body}</body></html>\n'
     )

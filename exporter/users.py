@@ -113,6 +113,11 @@ class Logins:
             self._begin(peer, account, login, mark)
         return None if await self._checked(mark) else _unknown()
 
+    def user(self, header: str) -> str:
+        """Return the user whose login an Authorization header has, if it has been found right; else nothing."""
+        login = login_of(header)
+        return login[0].decode() if login is not None and _has(self._right, self._mark(*login)) else ""
+
     def _has_to_wait(self, peer: str, account: tuple[str, bytes], wrong: bool) -> Answer | None:
         """Take what a try costs, or return why there can be none now."""
         if not wrong and self._waiting[peer] >= _places(self._waiting.total()):

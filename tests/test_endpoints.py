@@ -311,5 +311,5 @@ def test_names_of_runbooks_do_not_become_label_values(exporter: Exporter) -> Non
         exporter.get(f"/runbooks/{name}")
     named = {one["endpoint"] for one in labels(exporter.get("/metrics").text, "runbook_exporter_http_requests_total")}
     assert [endpoint for endpoint in named if endpoint.startswith("/runbooks") and endpoint != "/runbooks/"] == []
-    assert named <= {"/", "/metrics", "/probe", "/sd", "/health", "/targets", "/runbooks/", "/-/healthy", "/-/ready",
-                     "/-/reload", "other"}  # fmt: skip
+    assert named <= {"/", "/metrics", "/probe", "/sd", "/health", "/targets", "/runbooks/", "/tasks", "/tasks/",
+                     "/-/healthy", "/-/ready", "/-/reload", "other"}  # fmt: skip

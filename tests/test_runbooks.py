@@ -131,7 +131,7 @@ def test_every_page_becomes_html_with_what_its_rules_say(alert: str) -> None:
     assert html.count("<h1>") == 1
     assert "```" not in page.text
     assert not {"script", "img", "iframe"} & {tag for tag, _ in page.tags}
-    known = {"/", "/targets", "/metrics", "/runbooks/"} | {f"/runbooks/{name}" for name in PAGES}
+    known = {"/", "/targets", "/tasks", "/metrics", "/runbooks/"} | {f"/runbooks/{name}" for name in PAGES}
     assert set(page.all("href")) <= known
 
 
