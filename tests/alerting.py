@@ -88,6 +88,7 @@ def alertmanager(folder: Path, port: int, sink: Webhook) -> Iterator[None]:
 
 def _hurry(route: dict[str, Any]) -> None:
     route.update({name: value for name, value in _AT_ONCE.items() if name in route or name == "group_wait"})
+    route.pop("mute_time_intervals", None)  # tests are made at night as well
     for inner in route.get("routes", ()):
         _hurry(inner)
 

@@ -52,6 +52,7 @@ def test_the_examples_in_its_comments_are_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", ALERTS, ids=str)
 def test_every_alert_goes_to_the_level_of_its_priority(rule: Rule) -> None:
     expected = LEVELS[rule.labels["priority"]] if "priority" in rule.labels else "dead-mans-switch"
+    expected = "level-3" if "security" in rule.labels else expected
     assert routed(alertname=rule.name, job="j", instance="i", **rule.labels) == expected
 
 
@@ -153,13 +154,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
 
 OF_TARGETS = (
     "PostgreSQL|PgBouncer|Redis|MongoDB|DuckDB|SQLite|Celery|Job|Cache|Endpoint|Port|Login|Security|Certificate|Frontend|API|"
-    "WebSocket|Health|Page|Slow|Search|CollectorFailing|severity|Incident|stuck|part|key|reason"
+    "Backup|Recovery|Restore|ClamAV|Dependenc|Vulnerability|SystemUpdates|SystemdUnit|ServiceRestarting|ecosystem|read=|WebSocket|Health|Page|Slow|Search|CollectorFailing|severity|Incident|stuck|part|key|"
+    "reason"
 )
 OWN = {"queue", "queue_name", "endpoint", "class", "location", "filepath", "serial_number", "subject_CN", "issuer_CN",
-       "read", "model"}  # fmt: skip
+       "read", "model", "backup", "ecosystem", "project", "name"}  # fmt: skip
 """What tells members of one target apart, on the alerts of each pair."""
 ONE = {"filepath": "/etc/ssl/shop.pem", "serial_number": "1", "subject_CN": "shop", "issuer_CN": "CA"}
 TWO = ONE | {"serial_number": "2"}
+WEB = {"ecosystem": "npm", "project": "web"}
+BOX = {"ecosystem": "debian", "project": "box"}
 OF_PROBES = ("PortClosed", "LoginFailing", "SecurityCheckFailed", "CertificateNotVerified")
 
 CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
@@ -230,11 +234,49 @@ CASES: list[tuple[str, list[dict[str, str]], list[dict[str, str]]]] = [
     ("what a key may not do cannot be read",
      [named("APIPermissionMissing") | SHOP | {"read": "usage"}, FAILING | SHOP | {"read": "look"}],
      [FAILING | SHOP | {"read": "usage"}]),
+    ("what is used up is why its call is refused",
+     [named("APIQuotaExhausted") | SHOP | {"reason": "day"}, FAILING | SHOP | {"read": "cost"}],
+     [FAILING | SHOP | {"read": "search"}]),
     ("nothing is less than little",
      [named("APIQuotaExhausted") | SHOP | {"reason": "money"},
       named("APIQuotaExhausted") | CRM | {"reason": "quota", "model": "small"},
       named("APIQuotaLow") | CRM | {"model": "large"}],
      [named("APIQuotaLow") | SHOP | {"model": "small"}, named("APIQuotaLow") | CRM | {"model": "small"}]),
+    ("a damaged backup is small, and is not restored",
+     [named("BackupCorrupt") | SHOP | {"backup": "db"}, named("BackupShrunk") | SHOP | {"backup": "media"},
+      named("BackupOverdue") | SHOP | {"backup": "db"}],
+     [named(other) | SHOP | {"backup": "db"} for other in ("BackupShrunk", "BackupNotVerified", "RestoreTestOverdue")]),
+    ("a backup that is overdue is older than was promised",
+     [named("BackupOverdue") | SHOP | {"backup": "db", "part": "age"},
+      named("RecoveryPointExceeded") | SHOP | {"backup": "media"},
+      named("RestoreTestOverdue") | SHOP | {"backup": "db"}],
+     [named(other) | SHOP | {"backup": "db"} for other in ("RecoveryPointExceeded", "BackupNotVerified")]),
+    ("where there never was a whole backup none is restored",
+     [named("BackupOverdue") | SHOP | {"backup": "db", "part": "never"}],
+     [named("RestoreTestOverdue") | SHOP | {"backup": "db", "part": "never"}]),
+    ("what is not verified is a read that fails",
+     [named("BackupNotVerified") | SHOP | {"backup": "db"}, FAILING | SHOP | {"read": "unseen"}],
+     [FAILING | SHOP | {"read": "unjudged"}]),
+    ("a scanner that is down says nothing of its signatures",
+     [named("ClamAVDown") | SHOP, named("ClamAVSignaturesOld") | CRM],
+     [named("ClamAVSignaturesOld") | SHOP, FAILING | SHOP | {"read": "version"}]),
+    ("a scan that fails gets old, and lists by themselves",
+     [FAILING | SHOP | {"read": "unanswered"}, named("DependencyScanOverdue") | SHOP | {"part": "lists"},
+      FAILING | CRM | {"read": "updates"}, named("DependencyScanOverdue") | CRM | WEB | {"part": "updates"}],
+     [named("DependencyScanOverdue") | SHOP | WEB | {"part": "updates"}]),
+    ("one vulnerability is told of once, by project",
+     [named("VulnerabilityUnpatched") | SHOP | WEB, named("VulnerabilityUnpatched") | SHOP | BOX | WARNING],
+     [named("VulnerabilityUnpatched") | SHOP | WEB | WARNING, named("VulnerabilityUnpatched") | SHOP | WEB | INFO,
+      named("VulnerabilityUnpatched") | SHOP | BOX | INFO,
+      named("SystemUpdatesPending") | SHOP | BOX]),
+    ("security updates that wait are updates that wait",
+     [named("SystemUpdatesPending") | SHOP | BOX, named("DependenciesOutdated") | SHOP | WEB,
+      named("RebootPending") | SHOP],
+     [named("DependenciesOutdated") | SHOP | BOX]),
+    ("a service that was started too often has failed",
+     [named("SystemdUnitFailed") | SHOP | {"name": "a.service"},
+      named("ServiceRestarting") | SHOP | {"name": "b.service"}],
+     [named("ServiceRestarting") | SHOP | {"name": "a.service"}]),
     ("what cannot be scraped says nothing",
      [AWAY | HERE], [CONNECTIONS | SHOP, CPU | HERE, DOWN | SHOP]),
     ("other machines still do", [AWAY | HERE, CPU | THERE], []),

@@ -24,13 +24,14 @@ KEYS: Final = {
     "openai.key": openaireplies.KEY,
     "openai-admin.key": openaireplies.ADMIN,
     "gemini.key": googlereplies.KEY,
+    "search.key": googlereplies.KEY,
 }
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[API]:
     with openaireplies.openai() as running:
-        running.routes["/v1beta/models"] = Said(googlereplies.MODELS)
+        running.routes["/v1beta/models"] = running.routes["/$discovery/rest"] = Said(googlereplies.MODELS)
         yield running
 
 
@@ -51,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, server: API) -> Path:
 @pytest.mark.parametrize(("page", "code"), BLOCKS, ids=[f"{page}-{place}" for place, (page, _) in enumerate(BLOCKS)])
 def test_a_command_works_and_shows_its_key_to_nobody(page: str, code: str, server: API, folder: Path) -> None:
     server.asked.clear()
-    here = re.sub(r"https://[a-z.]+(?=/v1)", server.url, code).replace("/etc/runbook-exporter", str(folder))
+    here = re.sub(r"https://[a-z.]+(?=/v1|\n)", server.url, code).replace("/etc/runbook-exporter", str(folder))
     here = here.replace("proj_0123456789", openaireplies.PROJECT)
     environ = environment({"PATH": f"{folder}:/usr/bin:/bin", "PYTHONPATH": str(ROOT)})
     ended = subprocess.run(["bash", "-o", "pipefail", "-e", "-c", here], env=environ, cwd=folder, text=True,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -63,8 +64,9 @@ def page(settings: str, state: Path | None = None, refused: tuple[str, int] = ("
     Times are told as seconds from now.
     """
     counted = f'runbook_api_rate_limited_total{{source="{refused[0]}"}}'
-    with one("api", settings, state) as it:
+    with TemporaryDirectory() as folder, one("api", settings, state or Path(folder)) as it:
         until(lambda: not any("not ended" in said for said in it.outcomes().values()))
+        it.target.collector.context.history.flush(10.0)  # counts are shown once they are on disk
         until(lambda: float(it.page().get(counted, 0)) >= refused[1])
         text, now = it.text(), time.time()
     found = {}
@@ -186,9 +188,9 @@ MINI: Final = {"model": "gpt-4o-mini"}
 DAILY: Final = {"model": "gemini-2.5-flash", "quota": "requests", "window": "day"}
 STORIES: Final[Mapping[str, tuple[Made, list[tuple[str, dict[str, str]]]]]] = {
     "well": (of_openai(CALLED, "budget: 150"), []),
-    "rejected": (of_openai(models=openai.BAD_KEY), [alert("APIKeyInvalid", key="main")]),
+    "rejected": (of_openai(models=openai.BAD_KEY), [alert("APIKeyInvalid", key="main", use="work")]),
     "reports-rejected": (of_openai(usage=openai.BAD_KEY, costs=openai.BAD_KEY, limits=openai.BAD_KEY),
-                         [alert("APIKeyInvalid", key="admin")]),
+                         [alert("APIKeyInvalid", key="admin", use="other")]),
     "down": (of_openai(CALLED, models=DOWN, calls=DOWN), [alert("ExternalAPIDown", critical="yes")]),
     "down-blog": (of_openai("critical: false", models=DOWN), [alert("ExternalAPIDown", critical="no")]),
     "no-model": (of_openai(CALLED, calls=NO_MODEL), [alert("ExternalAPIDown", part="model", **MINI)]),

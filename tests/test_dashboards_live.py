@@ -20,7 +20,9 @@ from tests.liveapis import apis
 from tests.livecelery import celery_at_work
 from tests.livedashboards import FROM_OUTSIDE, unanswered
 from tests.livejobs import jobs_at_work
+from tests.livesecurity import security
 from tests.livestores import at_work, stores
+from tests.liveupkeep import upkeep
 from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
 from tests.process import HURRIED, free_port
 from tests.support import until
@@ -58,6 +60,9 @@ EMPTY: dict[str, str] = {
     "runbook:api_cost_projected": "nothing is told ahead on the first two days of a month",
     "runbook:api_budget_pace": "nothing is told ahead on the first two days of a month",
     "runbook:celery_queue_drain": "there only where a queue grows",
+    "runbook:reboot_required": "not told in a container, nor where no kernel lies in /boot; fixtures of hosts have it",
+    "runbook:backup_retention_lacking": "there only where backups were made for as long as they are kept",
+    "runbook:backup_restore_never": "there only a day after a restore was asked for",
     "runbook:job_queue_growth": "there only where no run ends, and there some do",
     "runbook:celery_failed_6h": "there only where few tasks end; there many do",
     "runbook:celery_standstill": "there only where all places are taken and nothing begins",
@@ -142,6 +147,8 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
         further += more.enter_context(apis(tmp_path_factory.mktemp("apis")))
         further += more.enter_context(celery_at_work(tmp_path_factory.mktemp("celery")))
         further += more.enter_context(jobs_at_work(tmp_path_factory.mktemp("jobs")))
+        further += more.enter_context(upkeep(tmp_path_factory.mktemp("upkeep"), primary))
+        further += more.enter_context(security(tmp_path_factory.mktemp("security")))
         url = monitor(primary)
         until(lambda: standby.sql("SELECT 1 FROM pg_roles WHERE rolname = 'monitor'"), 20)
         primary.sql("SELECT pg_switch_wal()")

@@ -10,10 +10,12 @@ from tests.process import command
 
 IMPORTS = {
     "api": ["cryptography.hazmat.primitives.asymmetric.rsa", "jmespath"],
+    "backup": ["duckdb", "jmespath", "jsonschema", "referencing", "psycopg"],
     "cache": ["selectolax.lexbor", "jsonschema", "referencing", "jmespath"],
     "celery": ["exporter.collectors.celery.redismailbox", "exporter.collectors.celery.amqpmailbox", "amqp", "redis"],
     "duckdb": ["duckdb"], "json": ["jmespath"], "log": ["re2"], "mongodb": ["pymongo"], "pgbouncer": ["psycopg"],
-    "postgres": ["psycopg"], "redis": ["redis"], "tls": ["cryptography.x509"], "web": ["bcrypt"],
+    "postgres": ["psycopg"], "redis": ["redis"], "systemd": ["jeepney", "jeepney.auth", "jeepney.low_level"],
+    "tls": ["cryptography.x509"], "web": ["bcrypt"],
     # what else is in dnspython asks the metadata for what there is
     "probe": ["cryptography.x509", "dns.rdatatype", "re2", "jmespath", "websockets.client"],
 }  # fmt: skip

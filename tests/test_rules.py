@@ -39,6 +39,7 @@ def test_areas_are_those_of_runbooks_and_dashboards() -> None:
         "alertmanager",
         "api",
         "app",
+        "backup",
         "cache",
         "celery",
         "certificate",
@@ -58,7 +59,10 @@ def test_areas_are_those_of_runbooks_and_dashboards() -> None:
         "probe",
         "process",
         "redis",
+        "security",
         "sqlite",
+        "systemd",
+        "task",
     ]
     names = [rule["name"] for file in FILES for rule in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]]
     assert [name for name, count in Counter(names).items() if count > 1] == []

@@ -6,6 +6,7 @@ from grafana.dashboards import (
     alertmanager,
     api,
     app,
+    backup,
     cache,
     certificate,
     command,
@@ -24,7 +25,10 @@ from grafana.dashboards import (
     probe,
     process,
     redis,
+    security,
     sqlite,
+    systemd,
+    task,
 )
 from grafana.declare import Dashboard
 
@@ -35,6 +39,8 @@ ALL: Final[tuple[Dashboard, ...]] = (
     duckdb.DASHBOARD,
     sqlite.DASHBOARD, mongodb.DASHBOARD,
     jobs.DASHBOARD,
+    backup.DASHBOARD, task.DASHBOARD,
+    security.DASHBOARD, systemd.DASHBOARD,
     log.DASHBOARD, path.DASHBOARD, command.DASHBOARD, app.DASHBOARD, cache.DASHBOARD, gpu.DASHBOARD,
     alertmanager.DASHBOARD,
     exporter.DASHBOARD,

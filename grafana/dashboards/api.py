@@ -22,7 +22,8 @@ GLANCE: Final[list[Panel]] = [
     stat("Answers", "Whether each API answers.", f"min {_BY} (runbook_api_up{{$match}})", EACH, unit="none",
          states=UP_DOWN, empty=_NONE),
     stat("Keys are taken", "Whether each API takes all the keys that it is shown.",
-         f"min {_BY} (runbook_api_key_valid{{$match}})", EACH, unit="none", states=YES_NO, empty=_NONE),
+         f"min {_BY} (runbook_api_key_valid{{$match}})", EACH, unit="none", states=YES_NO,
+         empty="of no key it is known whether it is taken"),
     stat("Least that is left", "Of the limit that is nearest to its end, how much is left.",
          f"min {_BY} (runbook_api_quota_remaining{{$match}}"
          " / (runbook_api_quota_limit{$match} > 0))", EACH, unit="percentunit", empty=_NO_LIMIT),
@@ -35,8 +36,9 @@ GLANCE: Final[list[Panel]] = [
         Column("Cost", f"max {_BY} (runbook:api_cost:usd{{$match}})", "currencyUSD"),
         Column("At this pace", f"max {_BY} (runbook:api_cost_projected:usd{{$match}})", "currencyUSD"),
         Column("Budget", f"max {_BY} (runbook:api_budget:usd{{$match}})", "currencyUSD"),
-        Column("Budget lasts", f"min {_BY} ((runbook:api_budget:usd{{$match}} - runbook:api_cost:usd{{$match}})"
-               f" / {_PACE})", "s"),
+        Column("Budget lasts", f"min {_BY} (clamp_min(runbook:api_budget:usd{{$match}}"
+               f" - runbook:api_cost:usd{{$match}}, 0) / {_PACE})", "s"),
+        Column("Models without a price", f"max {_BY} (runbook_api_unpriced_models{{$match}})", "short"),
         Column("Month ends", f"max {_BY} (runbook_api_month_end_timestamp_seconds{{$match}}) * 1000",
                "dateTimeFromNow"),
         width=24, height=6, empty=_NO_COST,

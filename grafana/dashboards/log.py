@@ -56,6 +56,10 @@ WATCHED: Final[list[Panel]] = [
         "AttackPatterns", legend=LOG, within=OF,
     ),
     signal(
+        "Secrets", "How many lines look as if they had a secret in them within the time that the alert looks back.",
+        "SecretLogged", legend=LOG, within=OF, empty="no log is looked through for secrets",
+    ),
+    signal(
         "Losses of lines", "How often lines may have gone before they were counted, and why, within the time that the"
         " alert looks back.",
         "LogLinesLost", legend=f"{LOG} {{{{reason}}}}", within=OF,
