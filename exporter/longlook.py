@@ -13,6 +13,7 @@ from exporter.state import Shelf
 
 Work = Callable[[Cancel], Any]
 _SOONEST: Final = 30.0  # seconds until a look that failed is made again, at first
+_HOURLY: Final = 3600.0
 _LONGEST_REST: Final = 10.0  # seconds between two looks at whether it is due
 _AWAITED: Final = 5.0  # seconds that the first look is waited for
 _TIDIED: Final = 10.0  # seconds for all looks under way to end, and to take away what they made
@@ -94,7 +95,7 @@ class LongLook:
         except Exception as error:  # noqa: BLE001  # the reads that ask are the ones to fail
             if not cancel.cancelled:
                 self.trouble = error if isinstance(error, Trouble) else Trouble(reason_of(error))
-            self._due = time.time() + self._backoff.failed()
+            self._due = time.time() + self._pause()
             return
         self._found, self.trouble = found, None
         if self._again(found.value):
@@ -103,6 +104,11 @@ class LongLook:
             self._backoff.succeeded()
             self._due = began + self.interval
         self._shelf.put(f"look {self.name}", {"of": self._of, "time": found.time, "value": found.value})
+
+    def _pause(self) -> float:
+        """Return the seconds to leave alone what failed; one that tells how long itself is tried each hour at least."""
+        pause, away = self._backoff.failed(), self._away()
+        return min(pause, max(away, _HOURLY)) if away > 0 else pause
 
     def go_on(self, stop: threading.Event, cancel: Cancel, tried: Callable[[], None] = lambda: None) -> None:
         """Look whenever it is due, until told to stop; `tried` is called after the first time, or if none is due."""

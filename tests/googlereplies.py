@@ -34,6 +34,7 @@ FREE = f"{GEMINI}/quota/generate_content_free_tier_requests"
 FREE_TOKENS = f"{GEMINI}/quota/generate_content_free_tier_input_token_count"
 PAID_TOKENS = f"{GEMINI}/quota/generate_content_paid_tier_2_input_token_count"
 OUTPUT = f"{GEMINI}/generate_content_usage_output_token_count"
+KINDS = (*(f"{quota}/{of}" for quota in (FREE, FREE_TOKENS, PAID_TOKENS) for of in ("limit", "usage")), OUTPUT)
 REQUESTS = "serviceruntime.googleapis.com/api/request_count"
 NET_USAGE = "serviceruntime.googleapis.com/quota/rate/net_usage"
 QUOTA_LIMIT = "serviceruntime.googleapis.com/quota/limit"
@@ -152,7 +153,8 @@ class Google:
     server: API
     file: Path
     rows: list[Row] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=lambda: list(KINDS))
+    """The metrics that Google knows, whether or not there are figures of them."""
     clock: float = 0.0
     """Seconds that its clock is ahead of this machine's."""
     page: int = 100_000
@@ -211,7 +213,13 @@ class Google:
             return refused
         beginning = re.fullmatch(r'metric\.type = starts_with\("([^"]+)"\)', asked.query["filter"][0])
         kinds = [kind for kind in self.kinds if beginning and kind.startswith(beginning[1])]
+        if asked.query.get("activeOnly") == ["true"]:
+            kinds = [kind for kind in kinds if self._is_active(kind)]
         return Said({"metricDescriptors": [{"type": kind} for kind in kinds]} if kinds else {})
+
+    def _is_active(self, kind: str) -> bool:
+        day_ago = time.time() - 25 * 3600
+        return any(at > day_ago for row in self.rows if row.kind == kind for at, _ in row.points)
 
     def series(self, asked: Asked) -> Said:
         if (refused := self._refused(asked)) is not None:
@@ -235,10 +243,11 @@ class Google:
     def _paged(self, rows: list[Row], asked: Asked) -> Said:
         points = [(place, point) for place, row in enumerate(rows) for point in sorted(row.points, reverse=True)]
         start = int(asked.query.get("pageToken", ["0"])[0])
-        page = points[start : start + min(self.page, int(asked.query["pageSize"][0]))]
+        end = start + min(self.page, int(asked.query["pageSize"][0]))
+        page = points[start:end]
         listed = [_said(rows[place], [point for at, point in page if at == place])
                   for place in sorted({place for place, _ in page})]  # fmt: skip
-        more = {"nextPageToken": str(start + self.page)} if start + self.page < len(points) else {}
+        more = {"nextPageToken": str(end)} if end < len(points) else {}
         return Said(({"timeSeries": listed} if listed else {}) | more | {"unit": "1"})
 
 

@@ -1,5 +1,6 @@
 """A target of the provider `json`, and the API on this machine that it watches."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,11 @@ def look_again(watched: One) -> None:
     collector: Any = watched.target.collector
     for one_look in collector.looks.all():
         one_look.make(Cancel())
+
+
+def then(form: str, began: float) -> set[str]:
+    """Return a date in UTC as it was when something began and as it is now, which is another at midnight."""
+    return {time.strftime(form, time.gmtime(at)) for at in (began, time.time())}
 
 
 GOOD: Final = {"runbook_api_up": 1, 'runbook_api_key_valid{key="main"}': 1,

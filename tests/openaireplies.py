@@ -109,15 +109,15 @@ def used(
 
 
 def usage(results: Sequence[Mapping[str, Any]] = ()) -> Callable[[Asked], Said]:
-    """Return the route of a report: all was used in the newest bucket that is over, whatever its width."""
+    """Return the route of a report: all was used in the newest bucket that is over, or in each of three minutes."""
 
     def answer(asked: Asked) -> Said:
         width = {"1m": 60, "1h": HOUR, "1d": DAY}[asked.query["bucket_width"][0]]
         start, now = int(asked.query["start_time"][0]), int(time.time())
         assert start % width == 0, "a report of half a bucket is no report of it"
         starts = range(start, now, width)
-        last = max((one for one in starts if one + width <= now), default=start)
-        return page([bucket(one, results if one == last else (), width) for one in starts])
+        last = [one for one in starts if one + width <= now][-3 if width == 60 else -1 :] or [start]
+        return page([bucket(one, results if one in last else (), width) for one in starts])
 
     return answer
 

@@ -20,8 +20,26 @@ from tests.process import ROOT
 from tests.support import until
 
 HOUR = 3600
-NOW = int(time.time()) // HOUR * HOUR
+DAY = 24 * HOUR
+NOW = 1_750_003_200
 REQUESTS = ("requests", "gpt", "completions")
+
+
+class Clock:
+    """The clock of this machine, some minutes after an hour began; a test may set it."""
+
+    def __init__(self) -> None:
+        self.ahead = 300.0
+
+    def time(self) -> float:
+        return NOW + self.ahead
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("exporter.collectors.api.counting.time", clock)
+    return clock
 
 
 def shelf() -> Shelf:
@@ -69,10 +87,10 @@ def test_a_model_that_is_new_counts_from_its_first_sight_in_hours_from_before_th
     assert after([count(NOW - HOUR, 1)], first, second, third) == {REQUESTS: 5, OTHER_MODEL: 1}
 
 
-def test_a_model_that_is_new_counts_with_all_it_has_in_later_hours(monkeypatch: pytest.MonkeyPatch) -> None:
-    kept, real = shelf(), time.time
+def test_a_model_that_is_new_counts_with_all_it_has_in_later_hours(clock: Clock) -> None:
+    kept = shelf()
     after([count(NOW, 5)], kept=kept)
-    monkeypatch.setattr(time, "time", lambda: real() + HOUR)
+    clock.ahead += HOUR
     found = after([count(NOW, 5), count(NOW + HOUR, 2, "other-model")], kept=kept)
     assert found == {REQUESTS: 0, OTHER_MODEL: 2}
 
@@ -94,9 +112,48 @@ def test_an_empty_first_report_does_not_make_all_hours_of_the_next_one_new() -> 
     assert after([], [count(NOW - 5 * HOUR, 900), count(NOW, 6)], [count(NOW, 8)]) == {REQUESTS: 2}
 
 
-def test_after_days_of_rest_what_is_still_reported_counts_and_nothing_more() -> None:
+def test_a_clock_that_was_ahead_does_not_stop_the_counting(clock: Clock) -> None:
+    kept = shelf()
+    clock.ahead += 30 * DAY
+    after([], kept=kept)
+    clock.ahead -= 30 * DAY
+    assert after([count(NOW, 5)], [count(NOW, 50)], [count(NOW, 500)], kept=kept) == {REQUESTS: 495}
+
+
+def test_a_clock_that_was_ahead_hides_no_model_that_is_new(clock: Clock) -> None:
+    kept = shelf()
+    clock.ahead += 30 * DAY
+    after([count(NOW - HOUR, 5)], kept=kept)
+    clock.ahead -= 30 * DAY
+    after([count(NOW - HOUR, 5)], kept=kept)
+    clock.ahead += HOUR
+    assert after([count(NOW + HOUR, 2, "other-model")], kept=kept) == {REQUESTS: 0, OTHER_MODEL: 2}
+
+
+def test_a_clock_that_was_behind_does_not_make_a_day_new(clock: Clock) -> None:
+    kept = shelf()
+    day = [count(NOW - hours * HOUR, 100) for hours in range(24)]
+    clock.ahead -= 30 * DAY
+    assert after(day, kept=kept) == {}
+    clock.ahead += 30 * DAY
+    assert after(day, kept=kept) == {REQUESTS: 0}
+    assert after([*day[1:], count(NOW, 101)], kept=kept) == {REQUESTS: 1}
+
+
+def test_what_is_used_for_the_first_time_after_weeks_counts_whole(clock: Clock) -> None:
+    kept = shelf()
+    clock.ahead -= 20 * DAY
+    for _ in range(40):
+        assert after([], kept=kept) == {}
+        clock.ahead += DAY / 2
+    assert after([count(NOW, 7)], kept=kept) == {REQUESTS: 7}
+
+
+def test_after_days_of_rest_what_is_still_reported_counts_and_nothing_more(clock: Clock) -> None:
     old, kept = NOW - 96 * HOUR, shelf()
+    clock.ahead -= 96 * HOUR
     assert after([count(old, 5)], [count(old, 9)], kept=kept) == {REQUESTS: 4}
+    clock.ahead += 96 * HOUR
     days = [count(NOW - hours * HOUR, 1) for hours in range(25)]
     assert after(days, kept=kept) == {REQUESTS: 4 + 25}
 
@@ -241,7 +298,7 @@ def counting_until_killed(folder: Path, begun: int) -> Iterator[list[list[float]
 
 def test_what_was_shown_does_not_go_back_when_the_process_is_killed(tmp_path: Path) -> None:
     shown: list[list[float]] = []
-    for life in range(4):
+    for life in range(2):
         begun = int(shown[-1][0]) if shown else 0
         with counting_until_killed(tmp_path, begun) as lines:
             started = time.monotonic()

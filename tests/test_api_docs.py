@@ -4,6 +4,8 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +14,7 @@ from exporter.collectors.api.metrics import METRICS
 from exporter.collectors.api.settings import APISettings
 from exporter.config import INSTALLED, read
 from tests.apiserver import API, Route, Said, api
-from tests.mappedapi import look_again, quota
+from tests.mappedapi import look_again, quota, then
 from tests.onetarget import One, one
 from tests.process import ROOT
 
@@ -29,9 +31,13 @@ TARGETS = {name: settings for block in YAML for name, settings in yaml.safe_load
 
 
 @pytest.mark.parametrize("number", range(len(YAML)))
-def test_configurations_are_right(number: int) -> None:
+def test_configurations_are_right(number: int, tmp_path: Path) -> None:
     environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", YAML[number]), KEY)
-    config = read(YAML[number].encode(), "config.yml", INSTALLED, environ)
+    for name in re.findall(r"/etc/runbook-exporter/(\S+)", YAML[number]):
+        (tmp_path / name).write_text(f"{KEY}\n")
+        (tmp_path / name).chmod(0o600)
+    text = YAML[number].replace("/etc/runbook-exporter", str(tmp_path))
+    config = read(text.encode(), "config.yml", INSTALLED, environ)
     assert {target.collector for target in config.targets} == {"api"}
     assert config.warnings == ()
 
@@ -45,6 +51,8 @@ def example(name: str, **routes: Route) -> Iterator[tuple[One, API]]:
         server.routes |= {f"{base}/{path}": route for path, route in routes.items()}
         settings["url"] = f"{server.url}{base}"
         del settings["collector"]
+        settings = {name.removesuffix("_file"): KEY if name.endswith("_file") else given
+                    for name, given in settings.items()}  # fmt: skip
         with one("api", re.sub(r"\$\{\w+\}", KEY, yaml.safe_dump(settings))) as watched:
             look_again(watched)
             yield watched, server
@@ -52,13 +60,15 @@ def example(name: str, **routes: Route) -> Iterator[tuple[One, API]]:
 
 def test_the_answer_makes_what_is_said() -> None:
     (answer,) = blocks("json")
+    began = time.time()
     with example("translate", languages=Said([]), usage=Said(answer)) as (watched, server):
         series = watched.text().splitlines()
         assert set(watched.outcomes().values()) == {"ok"}
         asked = next(one for one in server.asked if one.path == "/v2/usage")
     said = blocks("text")[-1].splitlines()
     assert [line for line in series if line in said] == sorted(said, key=series.index)
-    assert asked.query == {"from": [time.strftime("%Y-%m-01", time.gmtime())]}
+    assert asked.query.keys() == {"from"}
+    assert asked.query["from"][0] in then("%Y-%m-01", began)
     assert asked.headers["x-api-key"] == KEY
 
 
@@ -82,10 +92,14 @@ def test_anthropic_takes_the_key() -> None:
 
 def test_anthropics_cost_is_in_cents_and_its_use_by_hour() -> None:
     """platform.claude.com/docs/en/api/admin/cost_report, .../usage_report/retrieve_messages, .../organizations/me."""
-    day = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime())
+    began = time.time()
+    day = time.strftime("%Y-%m-%dT00:00:00Z", time.gmtime(began))
     row = {"amount": "123.78912", "currency": "USD", "cost_type": None, "description": None, "model": None}
     days = [{"starting_at": day, "ending_at": day, "results": [row, row]}]
-    used = {"uncached_input_tokens": 1500, "cache_read_input_tokens": 200, "output_tokens": 500, "model": "claude-x"}
+    used: dict[str, Any] = {
+        "uncached_input_tokens": 1500, "cache_read_input_tokens": 200, "output_tokens": 500, "model": "claude-x",
+        "cache_creation": {"ephemeral_1h_input_tokens": 1000, "ephemeral_5m_input_tokens": 500},
+    }  # fmt: skip
     hours = [{"starting_at": day, "ending_at": day, "results": [used]}]
     routes = {
         "me": Said({"id": "12345678-1234-5678-1234-567812345678", "name": "Organization Name", "type": "organization"}),
@@ -98,13 +112,15 @@ def test_anthropics_cost_is_in_cents_and_its_use_by_hour() -> None:
         assert float(page['runbook_api_cost_usd{source="billed"}']) == pytest.approx(2.4757824)
         assert float(page['runbook_api_tokens_total{model="claude-x",type="cached"}']) == 0
         asked = {one.path: one.query for one in server.asked}
-        assert asked["/v1/organizations/cost_report"]["starting_at"] == [
-            time.strftime("%Y-%m-01T00:00:00Z", time.gmtime())
-        ]
+        assert asked["/v1/organizations/cost_report"]["starting_at"][0] in then("%Y-%m-01T00:00:00Z", began)
         assert asked["/v1/organizations/usage_report/messages"]["group_by[]"] == ["model"]
         used["output_tokens"] = 700
+        used["cache_creation"] = {"ephemeral_1h_input_tokens": 1030, "ephemeral_5m_input_tokens": 504}
         look_again(watched)
-        assert float(watched.page()['runbook_api_tokens_total{model="claude-x",type="output"}']) == 200
+        page = watched.page()
+        types = ("output", "cache_write_1h", "cache_write_5m")
+        counted = [float(page[f'runbook_api_tokens_total{{model="claude-x",type="{kind}"}}']) for kind in types]
+        assert counted == [200, 30, 4]
         server.routes["/v1/organizations/cost_report"] = Said({"data": days, "has_more": True, "next_page": "page_x"})
         look_again(watched)
         assert "a page of several" in watched.outcomes()["cost"]
@@ -121,11 +137,17 @@ def test_openrouter_tells_the_limit_of_the_key() -> None:
         assert float(page['runbook_api_cost_usd{source="billed"}']) == 25.5
         assert float(page['runbook_api_budget_usd{source="provider"}']) == 100
         assert "sk-or-v1-au7" not in watched.text()
-        told |= {"limit": None, "limit_remaining": None, "limit_reset": None}
+        for reset, window in (("daily", "day"), ("weekly", ""), (None, "total")):
+            told["limit_reset"] = reset
+            look_again(watched)
+            page = watched.page()
+            limits = [name for name in page if name.startswith("runbook_api_quota_remaining")]
+            assert limits == [quota("remaining", "dollars", window)]
+            assert 'runbook_api_budget_usd{source="provider"}' not in page  # of another time than the cost
+            assert watched.outcomes()["look"] == "ok"
+        told |= {"limit": None, "limit_remaining": None}
         look_again(watched)
-        page = watched.page()
-        assert quota("limit", "dollars") not in page
-        assert 'runbook_api_budget_usd{source="provider"}' not in page
+        assert quota("limit", "dollars", "total") not in watched.page()
         server.routes["/api/v1/key"] = Said({"error": {"code": 401, "message": "User not found."}}, 401)
         look_again(watched)
         assert watched.page()['runbook_api_key_valid{key="main"}'] == "0"

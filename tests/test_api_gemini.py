@@ -84,11 +84,14 @@ def test_a_good_key(served: Google) -> None:
         (DISABLED, "1", "1", "0"),
         (failure(500, "INTERNAL", "x"), "0", None, None),
         (Said("<html>Bad Gateway", 502), "0", None, None),
-        (Said("<html>Log in here"), "1", None, None),
-        (Said({"data": []}), "1", None, None),
+        (Said("<html>Log in here"), "0", None, None),
+        (Said(""), "0", None, None),
+        (Said("<html>Forbidden", 403), "0", None, None),
+        (failure(404, "NOT_FOUND", "Requested entity was not found."), "0", None, None),
+        (Said({"data": []}), "0", None, None),
         (Said({"models": []}, half=True), "0", None, None),
     ],
-    ids=["bad", "in a list", "leaked", "disabled", "500", "502", "html", "changed", "half"],
+    ids=["bad", "in a list", "leaked", "disabled", "500", "502", "html", "empty", "html 403", "404", "changed", "half"],
 )
 def test_a_key_or_service_that_is_not_good(
     served: Google, said: Said, up: str, valid: str | None, allowed: str | None
@@ -159,9 +162,9 @@ def test_each_model_is_called_with_one_token(served: Google) -> None:
     assert b'"maxOutputTokens":1' in asked.body
 
 
-def test_models_are_called_in_the_collector(served: Google) -> None:
+def test_models_are_called_in_the_collector(served: Google, tmp_path: Path) -> None:
     calls(served, flash=Said(ANSWER), pro=DAY)
-    with one("api", settings(served, "models: [flash, pro]")) as target:
+    with one("api", settings(served, "models: [flash, pro]"), tmp_path) as target:
         until(lambda: target.outcomes()["calls"] == "ok" or "day" in target.outcomes()["calls"])
         found = target.page()
     assert found['runbook_api_model_up{model="flash"}'] == "1"
@@ -178,15 +181,17 @@ def test_a_model_that_is_used_up_is_left_alone_and_others_are_not(served: Google
     assert first.models == again.models == {"flash": True, "pro": False}
     assert (first.verdict.limit, first.verdict.limited, first.verdict.wait) == ("day", True, 0.0)
     assert (again.verdict.limit, again.verdict.limited) == ("day", False)
+    assert again.verdict.reason == first.verdict.reason
+    assert first.verdict.reason.startswith("pro: the quota of the day")
     assert served.server.count("/v1beta/models/pro:generateContent") == 1
     assert served.server.count("/v1beta/models/flash:generateContent") == 2
 
 
-def test_where_all_models_are_used_up_none_is_called_until_midnight(served: Google) -> None:
+def test_where_all_models_are_used_up_none_is_called_for_an_hour(served: Google) -> None:
     calls(served, flash=MINUTE, pro=DAY)
     assert provider(served, "flash", "pro").calls(Cancel()).verdict.wait == pytest.approx(57.2)
     found = provider(served, "pro").calls(Cancel())
-    assert 0 < found.verdict.wait <= 25 * 3600
+    assert 0 < found.verdict.wait <= 3600
 
 
 @pytest.mark.parametrize(
@@ -195,10 +200,11 @@ def test_where_all_models_are_used_up_none_is_called_until_midnight(served: Goog
         (failure(404, "NOT_FOUND", "models/flash is not found"), "flash: there is no such model", True, None),
         (failure(503, "UNAVAILABLE", "overloaded"), "flash: Google answers with the status 503", False, None),
         (BAD_KEY, "flash: Google rejects the key", True, False),
+        (Said("<html>Not Found", 404), "flash: the answer has the status 404", True, None),
         (Said({"answers": []}), "flash: the answer has no `candidates`", True, None),
         (Said(ANSWER, half=True), "flash: ", False, None),
     ],
-    ids=["404", "503", "key", "changed", "half"],
+    ids=["404", "503", "key", "html", "changed", "half"],
 )
 def test_a_model_that_does_not_answer(served: Google, said: Said, reason: str, up: bool, valid: bool | None) -> None:
     calls(served, flash=said)

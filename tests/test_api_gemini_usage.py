@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from exporter.collectors.api import googleday
+from exporter.collectors.api import geminiuse, googleday
 from exporter.collectors.api.counting import Counting
 from exporter.collectors.api.found import Found, Quota
 from exporter.collectors.api.geminiuse import GeminiUse
+from exporter.collectors.api.month import Month
 from exporter.collectors.api.settings import Price
 from exporter.deadline import Cancel
 from exporter.exposition import render
@@ -93,8 +94,8 @@ def test_use_and_what_is_left(served: Google) -> None:
     ends = googleday.day_ends(time.time())
     assert set(found.quotas) == {
         Quota(FLASH, "requests", "day", 250, 250 - total, ends),
-        Quota(FLASH, "requests", "minute", 10, 10 - 6, None),
-        Quota(FLASH, "input_tokens", "minute", 250_000, 250_000 - 6000, None),
+        Quota(FLASH, "requests", "minute", 10, 10 - 4, None),
+        Quota(FLASH, "input_tokens", "minute", 250_000, 250_000 - 4000, None),
     }
     assert counted(found) == {
         ("tokens", FLASH, "input"): total * 1000,
@@ -144,16 +145,17 @@ def test_use_before_midnight_is_not_the_day_s(served: Google) -> None:
 
 
 def test_more_used_than_there_is_leaves_nothing(served: Google) -> None:
-    free_tier(served, [(now() - 300, 300)])
+    free_tier(served, [(now() - 300 - 60 * minute, 300) for minute in range(3)])
     assert {quota.remaining for quota in use(served).usage(Cancel()).quotas} == {0.0}
 
 
 def test_figures_that_come_late_say_until_when_they_are(served: Google) -> None:
-    free_tier(served, [(now() - 48 * 60, 4), (now() - 49 * 60, 9), (now() - 70 * 60, 10)])
+    free_tier(served, [(now() - 48 * 60, 4), (now() - 49 * 60, 9), (now() - 50 * 60, 7)])
+    free_tier(served, [(now() - minute * 60, 10) for minute in (70, 71, 72)])
     found = use(served).usage(Cancel())
     assert found.data is not None
     assert 43 * 60 <= now() - found.data <= 48 * 60
-    assert next(quota.remaining for quota in found.quotas if quota[1:3] == ("requests", "minute")) == 1  # the 9
+    assert next(quota.remaining for quota in found.quotas if quota[1:3] == ("requests", "minute")) == 6  # the 4
 
 
 def test_a_busy_minute_is_forgotten_where_nothing_was_used_since(served: Google) -> None:
@@ -184,9 +186,9 @@ def test_limits_that_are_none_have_no_figures(served: Google) -> None:
 
 def test_the_newest_limit_counts(served: Google) -> None:
     limits = [(now() - 90_000, 50), (now() - 600, 1000), (now() - 3600, 100)]
-    served.used(f"{FREE}/usage", [], model=FLASH, limit_name=PER_DAY)
+    served.used(f"{FREE}/usage", [(now() - 300, 1)], model=FLASH, limit_name=PER_DAY)
     served.used(f"{FREE}/limit", limits, model=FLASH, limit_name=PER_DAY)
-    assert [quota[:5] for quota in use(served).usage(Cancel()).quotas] == [(FLASH, "requests", "day", 1000, 1000)]
+    assert [quota[:5] for quota in use(served).usage(Cancel()).quotas] == [(FLASH, "requests", "day", 1000, 999)]
 
 
 def test_a_limit_of_each_place_is_less_the_use_there(served: Google) -> None:
@@ -214,9 +216,65 @@ def test_tokens_of_all_tiers_add_up_but_not_of_all_limits(served: Google) -> Non
 
 
 def test_a_project_that_used_nothing(served: Google) -> None:
+    asked(served, [(now() - 300, 1)], "200", method=LIST)
     found = use(served).usage(Cancel())
     assert (found.quotas, found.counts, found.data) == ((), (), None)
     assert use(served).cost(Cancel()).tokens == {("", "input"): 0.0}
+
+
+def test_of_a_project_in_which_nobody_asks_no_cost_is_known(served: Google) -> None:
+    found = use(served).cost(Cancel())
+    assert found.tokens == {}
+    assert "it may not be that of the key" in found.remark
+
+
+@pytest.mark.parametrize(("gone", "kind"), [(OUTPUT, "output"), ("input_token_count/usage", "input")])
+def test_tokens_that_google_does_not_tell_are_not_none(served: Google, gone: str, kind: str) -> None:
+    free_tier(served, [(now() - 300, 2)])
+    served.kinds = [known for known in served.kinds if not known.endswith(gone)]
+    found = use(served).cost(Cancel())
+    assert found.tokens == {}
+    assert f"no {kind} tokens" in found.remark
+
+
+def test_output_without_input_is_no_cost(served: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(geminiuse, "month_of", lambda *_: Month(now() - 86400, now() + 86400))
+    free_tier(served, [(now() - 300, 2)])
+    served.rows = [row for row in served.rows if "input_token" not in row.kind]
+    found = use(served).cost(Cancel())
+    assert found.tokens == {}
+    assert "no input tokens" in found.remark
+
+
+def test_quotas_of_which_nothing_was_used_are_not_asked_for(served: Google) -> None:
+    free_tier(served, [(now() - 300, 2)])
+    served.kinds += [f"{GEMINI}/quota/generate_content_tier_{tier}_requests/usage" for tier in range(24)]
+    use(served).usage(Cancel())
+    assert served.server.count(SERIES) == 8
+
+
+def test_that_a_quota_has_no_limit_is_remembered(served: Google) -> None:
+    served.used(f"{FREE}/usage", [(now() - 300, 2)], model=FLASH, limit_name=PER_DAY)
+    of = use(served)
+    of.usage(Cancel())
+    of.usage(Cancel())
+    assert len([one for one in served.server.asked if "/limit" in str(one.query.get("filter"))]) == 1
+
+
+def test_only_models_in_use_have_limits_that_are_told(served: Google) -> None:
+    free_tier(served, [(now() - 300, 2)])
+    free_tier(served, [(now() - 3 * 86400, 2)], "used-once")
+    for model in ("pro", *(f"other-{number}" for number in range(30))):
+        served.used(f"{FREE}/limit", [(now() - 7200, 9)], model=model, limit_name=PER_DAY)
+    assert {quota.model for quota in use(served).usage(Cancel()).quotas} == {FLASH}
+    assert {quota.model for quota in use(served, models=("models/pro",)).usage(Cancel()).quotas} == {FLASH, "pro"}
+
+
+@pytest.mark.parametrize(("minutes", "left"), [(1, 10), (2, 10), (3, 0)])
+def test_one_busy_minute_is_not_told(served: Google, minutes: int, left: float) -> None:
+    free_tier(served, [(now() - 300 - 60 * minute, 10) for minute in range(minutes)])
+    quotas = use(served).usage(Cancel()).quotas
+    assert next(quota.remaining for quota in quotas if quota[1:3] == ("requests", "minute")) == left
 
 
 def test_limits_and_names_are_not_asked_for_each_time(served: Google) -> None:
@@ -250,7 +308,9 @@ def test_golden(served: Google, golden: Callable[[str, str], None]) -> None:
     with one("api", f"{SETTINGS}url: {served.server.url}/v1beta\n{served.settings()}") as target:
         until(lambda: target.outcomes()["usage"] == target.outcomes()["cost"] == target.outcomes()["look"] == "ok")
         lines = render(sample for outcome in target.read().outcomes for sample in outcome.samples).splitlines()
-    golden("api_gemini.prom", "".join(f"{still(line)}\n" for line in lines))
+    # of the keys that which was looked at last stands last
+    blocks = re.split("(?m)^(?=# HELP)", "".join(f"{still(line)}\n" for line in lines))
+    golden("api_gemini.prom", "".join("".join(sorted(block.splitlines(keepends=True))) for block in blocks))
 
 
 def still(line: str) -> str:

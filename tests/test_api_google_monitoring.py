@@ -1,5 +1,6 @@
 """The service account's token, and what Cloud Monitoring answers."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given as given_any
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from exporter.collector import Trouble, Unable
-from exporter.collectors.api import monitoring
+from exporter.collectors.api import googletoken, monitoring
 from exporter.collectors.api.found import Refused
 from exporter.collectors.api.monitoring import Monitoring, Point, Wanted
 from exporter.deadline import Cancel
@@ -66,6 +68,18 @@ def trouble(of: Monitoring) -> Trouble:
 # ---- the token
 
 
+class Clock:
+    """The machine's clock, of which the one that only goes on can be moved."""
+
+    later = 0.0
+
+    def time(self) -> float:
+        return time.time()
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.later
+
+
 def test_a_token_is_got_once_and_kept(served: Google) -> None:
     of = reader(served)
     first, again = read(of), read(of)
@@ -76,12 +90,28 @@ def test_a_token_is_got_once_and_kept(served: Google) -> None:
     assert "x-goog-api-key" not in asked.headers
 
 
-def test_a_token_is_renewed_before_its_end(served: Google) -> None:
-    served.server.routes["/token"] = lambda asked: Said({**served.token(asked).body, "expires_in": 299})
+@pytest.mark.parametrize(
+    ("lasts", "used"),
+    [(3599, 3299), (900, 600), (299, 60), (0, 3300), (-5, 3300), ("3599", 3300), (None, 3300), (10**9, 3300)],
+)
+def test_a_token_is_renewed_before_its_end(
+    served: Google, monkeypatch: pytest.MonkeyPatch, lasts: object, used: float
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(googletoken, "time", clock)
+    served.server.routes["/token"] = lambda asked: Said({**served.token(asked).body, "expires_in": lasts})
     of = reader(served)
     read(of)
+    clock.later = used - 5.0
+    read(of)
+    assert served.server.count("/token") == 1
+    clock.later = used + 5.0
     read(of)
     assert served.server.count("/token") == 2
+
+
+def test_a_token_that_lasts_no_number_of_seconds_is_renewed() -> None:
+    assert googletoken._good_for(math.nan) == googletoken._good_for(3600) == 3300
 
 
 def test_a_token_that_has_expired_is_renewed_once(served: Google) -> None:
@@ -317,8 +347,9 @@ def test_half_an_answer_and_none(served: Google) -> None:
         (EXPIRED, None, None, "enabled"),
         (failure(401, "UNAUTHENTICATED", "x", reason("ACCOUNT_STATE_INVALID")), False, None, ""),
         (failure(403, "PERMISSION_DENIED", "x", reason("SERVICE_DISABLED")), True, False, "enable it"),
+        (Said("<html>Forbidden", 403), None, None, "something between"),
     ],
-    ids=["role", "500", "429", "404", "400", "html", "token", "account", "disabled"],
+    ids=["role", "500", "429", "404", "400", "html", "token", "account", "disabled", "html 403"],
 )
 def test_what_monitoring_refuses(
     served: Google, said: Said, valid: bool | None, allowed: bool | None, fix: str
@@ -346,6 +377,7 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given_any(ANYTHING)
 def test_no_answer_is_too_odd(value: Any) -> None:
     for answer in (value, {"timeSeries": value}, {"timeSeries": [value]}, {"timeSeries": [{"points": [value]}]}):

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.collector import Unable
@@ -31,7 +31,7 @@ from tests.googlereplies import (
 )
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=ZoneInfo("America/Los_Angeles")).timestamp()
-TO_MIDNIGHT = 12 * 3600 + 60.0
+HOUR = 3600.0
 
 
 def older(code: int, name: str) -> Said:
@@ -64,9 +64,12 @@ def of(said: Said, asked: float = 0.0) -> Verdict:
         (failure(400, "INVALID_ARGUMENT", "Request contains an invalid argument."), None, None, "", 0),
         (EXPIRED, None, None, "", 0),
         (NO_ROLE, None, False, "", 0),
-        (DAY, True, None, "day", TO_MIDNIGHT),
-        (SEARCHED_OUT, True, None, "day", TO_MIDNIGHT),
-        (older(403, "dailyLimitExceeded"), True, None, "day", TO_MIDNIGHT),
+        (Said("<html>Forbidden", 403), None, None, "", 0),
+        (Said({"error": "blocked"}, 403), None, None, "", 0),
+        (Said("<html>Proxy Authentication Required", 407), None, None, "", 0),
+        (DAY, True, None, "day", HOUR),
+        (SEARCHED_OUT, True, None, "day", HOUR),
+        (older(403, "dailyLimitExceeded"), True, None, "day", HOUR),
         (MINUTE, True, None, "rate", 57.2),
         (older(403, "rateLimitExceeded"), True, None, "rate", 0),
         (failure(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."), True, None, "rate", 0),
@@ -96,7 +99,7 @@ def test_a_wait_that_is_asked_for_by_header_counts_but_for_a_day() -> None:
     bare = failure(429, "RESOURCE_EXHAUSTED", "x")
     assert of(bare, 30.0).wait == 30.0
     assert of(MINUTE, 90.0).wait == 90.0
-    assert of(DAY, 90.0).wait == TO_MIDNIGHT
+    assert of(DAY, 90.0).wait == HOUR
 
 
 @pytest.mark.parametrize("status", [500, 503, 504])
@@ -135,7 +138,7 @@ def test_a_day_ends_at_midnight_in_california(moment: tuple[int, ...], hours: fl
     now = datetime(*moment, tzinfo=googleday.pacific()).timestamp()  # type: ignore[misc,arg-type]
     assert googleday.day_ends(now) - now == pytest.approx(hours * 3600)
     assert googleday.day_ends(now) - googleday.day_began(now) in (23 * 3600, 24 * 3600, 25 * 3600)
-    assert googleday.until_tomorrow(now) == pytest.approx(min(25 * 3600, hours * 3600 + 60))
+    assert googleday.until_worth_asking(now) == pytest.approx(min(3600, hours * 3600 + 60))
 
 
 @pytest.mark.parametrize(("month", "day"), [(3, 8), (11, 1), (11, 29)])
@@ -159,12 +162,13 @@ ANYTHING = st.recursive(
 )
 
 
+@settings(max_examples=60)
 @given(st.sampled_from([400, 401, 403, 404, 429, 500]), ANYTHING)
 def test_no_body_is_too_odd(status: int, body: Any) -> None:
     for one in (body, {"error": body}, [{"error": {"details": [body], "errors": body}}]):
         verdict = refusal(status, one, NOON)
         assert verdict.up is (status < 500)
-        assert 0 <= verdict.wait <= 25 * 3600
+        assert 0 <= verdict.wait <= 3600
         assert verdict.reason
         daily_limit(one)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.apiserver import Asked, Said, api
-from tests.mappedapi import GOOD, LOOK, TOKEN, figures, look, look_again, quota, target
+from tests.mappedapi import GOOD, LOOK, TOKEN, figures, look, look_again, quota, target, then
 from tests.onetarget import One, one
 from tests.soak import leaves_nothing
 from tests.support import until
@@ -35,7 +35,7 @@ REFUSALS: list[tuple[int, dict[str, float], set[str], str]] = [
     (401, {UP: 1, KEY: 0}, set(), "the key is rejected (status 401)"),
     (402, {UP: 1, KEY: 1}, {"money"}, "money is used up (status 402)"),
     (403, {UP: 1, ACCESS: 0}, set(), "this is not allowed to the key (status 403)"),
-    (404, {UP: 1}, set(), "the answer has the status 404"),
+    (404, {UP: 0}, set(), "the answer has the status 404"),
     (429, {UP: 1}, {"rate"}, "too many requests (status 429)"),
     (500, {UP: 0}, set(), "the provider fails (status 500)"),
     (503, {UP: 0}, set(), "the provider fails (status 503)"),
@@ -114,6 +114,35 @@ def test_githubs_403_that_says_until_when_is_a_limit_too() -> None:
         assert 55 <= (retry_in(watched) or 0) <= 61
 
 
+def test_githubs_403_that_says_it_in_its_text_alone_is_a_limit_too() -> None:
+    said = Said({"message": "You have exceeded a secondary rate limit."}, 403, {"X-RateLimit-Remaining": "4990"})
+    with target(answer=said) as (watched, _):
+        assert figures(watched)[UP] == 1
+        assert ACCESS not in figures(watched)
+        assert exhausted(watched) == {"rate"}
+        assert 55 <= (retry_in(watched) or 0) <= 61  # as GitHub asks for
+
+
+PORTAL = [b"<html><body>Login</body></html>", b"\n<!DOCTYPE html>\n<title>Blocked: rate limit</title>"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("page", PORTAL, ids=["login", "blocked"])
+def test_a_page_for_people_says_nothing_of_the_key(status: int, page: bytes) -> None:
+    with target(answer=Said(page, status, {"Content-Type": "text/html", "WWW-Authenticate": "Basic"})) as (watched, _):
+        assert figures(watched) == {UP: 0}
+        assert exhausted(watched) == set()
+        assert f"by a page that is not the API's (status {status})" in watched.outcomes()["service"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"Unauthorized", {"error": SECRET}, b"<error/>"], ids=["none", "text", "json", "xml"]
+)
+def test_a_401_in_any_form_of_an_api_is_a_key_that_is_rejected(body: Any) -> None:
+    with target(answer=Said(body, 401)) as (watched, _):
+        assert figures(watched) == {UP: 1, KEY: 0}
+
+
 def test_a_limit_of_the_day_is_told_as_such() -> None:
     headers = {"RateLimit-Policy": '"daily";q=100;w=86400', "RateLimit": '"daily";r=0;t=7200'}
     with target(answer=Said({}, 429, headers)) as (watched, _):
@@ -130,7 +159,7 @@ def test_a_rejected_key_that_is_answered_by_200() -> None:
         assert figures(watched) == GOOD
         server.routes["/look"] = Said({"fine": True})
         look_again(watched)
-        assert figures(watched) == {UP: 1}
+        assert figures(watched) == {UP: 0}  # who says nothing of the key may be anybody
         assert "`ok` is null, expected true or false" in watched.outcomes()["service"]
 
 
@@ -186,6 +215,15 @@ def test_nobody_there() -> None:
         assert watched.outcomes()["service"].startswith("ok ")
 
 
+def test_what_could_not_be_asked_for_our_own_reason_says_nothing_of_the_api() -> None:
+    with api() as server:
+        url = server.url.replace("http:", "https:")
+        yaml = f"provider: json\nurl: {url}\nca_file: /nowhere/authorities.pem\nanswers: [{LOOK}]"
+        with one("api", yaml) as watched:
+            assert figures(watched) == {}
+            assert "files for TLS" in watched.outcomes()["look"]
+
+
 def test_an_answer_that_is_refused_takes_nothing_from_the_others() -> None:
     cost = "{name: cost, path: /cost, cost: {value: total}}"
     with target(LOOK, cost, cost=Said({"error": SECRET}, 403)) as (watched, _):
@@ -205,6 +243,7 @@ def test_one_that_does_not_answer_takes_nothing_from_the_others() -> None:
 
 def test_a_post_sends_its_body_and_the_times_in_it() -> None:
     asked: list[Asked] = []
+    began = time.time()
     answer = "{name: look, path: '/look?from={{month_unix}}', method: POST, body: '{\"since\": \"{{day}}\"}'}"
 
     def told(request: Asked) -> Said:
@@ -213,11 +252,10 @@ def test_a_post_sends_its_body_and_the_times_in_it() -> None:
 
     with target(answer, answer=told, more="month_zone: UTC") as (watched, _):
         assert figures(watched) == GOOD
-    now = time.gmtime()
     assert asked[0].method == "POST"
-    assert json.loads(asked[0].body) == {"since": time.strftime("%Y-%m-%dT00:00:00Z", now)}
-    first = time.strftime("%Y-%m-01", time.gmtime(int(asked[0].query["from"][0])))
-    assert first == time.strftime("%Y-%m-01", now)
+    assert json.loads(asked[0].body)["since"] in then("%Y-%m-%dT00:00:00Z", began)
+    first = time.gmtime(int(asked[0].query["from"][0]))
+    assert time.strftime("%Y-%m-%dT%H:%M:%S", first) in then("%Y-%m-01T00:00:00", began)
 
 
 def test_what_is_used_is_counted_by_hour_and_by_figures_that_run_on(tmp_path: Path) -> None:
@@ -280,11 +318,11 @@ def test_rounds_leave_nothing(status: int) -> None:
 @pytest.mark.long
 def test_looks_leave_nothing() -> None:
     usage = "{name: usage, path: /usage, used: [{count: requests, each: all, model: key, value: value}]}"
-    with target(LOOK, usage, usage=Said({"all": {f"m{number}": number for number in range(50)}})) as (watched, _):
+    with target(LOOK, usage, usage=Said({"all": {f"m{number}": number for number in range(5)}})) as (watched, _):
 
         class Looking(One):
             def read(self, seconds: float = 20.0) -> Any:
                 look_again(self)
                 return super().read(seconds)
 
-        leaves_nothing(Looking(watched.target), 150, warm=20)
+        leaves_nothing(Looking(watched.target), 50, warm=20)

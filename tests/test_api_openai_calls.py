@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -159,6 +160,12 @@ def test_a_model_that_is_none(server: API, said: Said) -> None:
     assert found.verdict.reason.startswith("a: there is no such model, or the key may not use it")
 
 
+def test_a_call_at_a_wrong_address_is_no_model_that_is_not_there(server: API) -> None:
+    server.routes[CHAT_PATH] = replies.refusal(404, "Invalid URL (POST /v1/v1/chat/completions) for model a")
+    found = look(provider(server, models=("a",)), "calls")
+    assert found.verdict.reason == "a: there is nothing at this address (404)"
+
+
 def test_a_model_that_the_key_may_not_use_says_nothing_of_the_others(server: API) -> None:
     closed = replies.refusal(403, f"Project `{PROJECT}` does not have access to model `a`", "model_not_found")
     server.routes[CHAT_PATH] = by_model(a=closed, b=replies.CHAT)
@@ -202,9 +209,9 @@ def quotas(page: Mapping[str, str], what: str, window: str = "minute") -> dict[s
 
 
 @pytest.mark.parametrize("after", [60, -60])
-def test_what_headers_told_of_stands_until_the_limit_is_whole_again(server: API, after: float) -> None:
+def test_what_headers_told_of_stands_until_the_limit_is_whole_again(server: API, after: float, tmp_path: Path) -> None:
     server.routes[CHAT_PATH] = told_at(after)
-    with one("api", yaml(server, "models: [gpt-4o-mini]")) as it:
+    with one("api", yaml(server, "models: [gpt-4o-mini]"), tmp_path) as it:
         settled(it)
         page = it.page()
     assert quotas(page, "limit") == {"requests": 500, "tokens": 200_000}
@@ -212,18 +219,18 @@ def test_what_headers_told_of_stands_until_the_limit_is_whole_again(server: API,
     assert quotas(page, "reset_timestamp_seconds")["requests"] == pytest.approx(time.time() + after, abs=30)
 
 
-def test_then_only_the_limit_is_known(server: API) -> None:
+def test_then_only_the_limit_is_known(server: API, tmp_path: Path) -> None:
     server.routes[CHAT_PATH] = told_at(-600)
-    with one("api", yaml(server, "models: [gpt-4o-mini]")) as it:
+    with one("api", yaml(server, "models: [gpt-4o-mini]"), tmp_path) as it:
         settled(it)
         page = it.page()
     assert quotas(page, "limit") == {"requests": 500, "tokens": 200_000}
     assert quotas(page, "remaining") == quotas(page, "reset_timestamp_seconds") == {}
 
 
-def test_or_what_the_report_of_use_left_of_it(server: API) -> None:
+def test_or_what_the_report_of_use_left_of_it(server: API, tmp_path: Path) -> None:
     server.routes[CHAT_PATH] = told_at(-600)
-    with one("api", yaml(server, "models: [gpt-4o-mini]", f"project: {PROJECT}")) as it:
+    with one("api", yaml(server, "models: [gpt-4o-mini]", f"project: {PROJECT}"), tmp_path) as it:
         settled(it)
         page = it.page()
     assert quotas(page, "remaining") == {"requests": 460, "tokens": 190_300}
@@ -238,9 +245,9 @@ def test_a_minute_is_over_after_a_minute_where_none_says_when(server: API) -> No
     assert day == Quota("a", "requests", "day", 9, None, None)
 
 
-def rest_of_calls(server: API) -> float:
+def rest_of_calls(server: API, tmp_path: Path) -> float:
     """Return the seconds until models are called again, after one call of each."""
-    with one("api", yaml(server, "models: [gpt-4o-mini]")) as it:
+    with one("api", yaml(server, "models: [gpt-4o-mini]"), tmp_path) as it:
         settled(it)
         collector = it.target.collector
         assert isinstance(collector, api.API)
@@ -249,13 +256,13 @@ def rest_of_calls(server: API) -> float:
         return calls.rest()
 
 
-def test_a_model_that_failed_once_is_called_again_soon(server: API) -> None:
+def test_a_model_that_failed_once_is_called_again_soon(server: API, tmp_path: Path) -> None:
     server.routes[CHAT_PATH] = Said(b"", 503)
-    assert rest_of_calls(server) <= 30
+    assert rest_of_calls(server, tmp_path / "failed") <= 30
     server.routes[CHAT_PATH] = replies.CHAT
-    assert rest_of_calls(server) > 3500
+    assert rest_of_calls(server, tmp_path / "well") > 3500
 
 
-def test_a_model_whose_limit_is_used_up_is_left_alone(server: API) -> None:
+def test_a_model_whose_limit_is_used_up_is_left_alone(server: API, tmp_path: Path) -> None:
     server.routes[CHAT_PATH] = Said({"error": {"code": "rate_limit_exceeded", "message": "Rate limit reached"}}, 429)
-    assert rest_of_calls(server) > 3500
+    assert rest_of_calls(server, tmp_path) > 3500

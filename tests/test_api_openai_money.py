@@ -16,6 +16,7 @@ from tests.apiserver import API, Asked, Said
 from tests.openaireplies import (
     COSTS_PATH,
     DAY,
+    HOUR,
     PROJECT,
     billed,
     bucket,
@@ -60,7 +61,7 @@ def test_the_cost_of_the_month_by_item(server: API) -> None:
     assert found.items == {"gpt-4o-mini-2024-07-18, input": 12.5, "text-embedding-3-small": 0.75}
     now = datetime.now(UTC)
     assert found.month == datetime(now.year, now.month, 1, tzinfo=UTC).timestamp()
-    assert found.data == pytest.approx(time.time(), abs=10)
+    assert found.data == min(found.month + DAY, int(time.time()) // DAY * DAY)  # the first day has a bill
     assert found.tokens == {}
     (asked,) = server.asked
     query = {name: values[0] for name, values in asked.query.items()}
@@ -111,6 +112,18 @@ def test_nothing_has_no_currency(server: API) -> None:
     assert (found.cost, found.remark) == (1, "")
 
 
+@pytest.mark.parametrize(("days", "expected"), [((0, 2), 3), ((0,), 1), ((0, 4), 4), ((), None)])
+def test_a_bill_counts_until_its_newest_day(
+    server: API, monkeypatch: pytest.MonkeyPatch, days: tuple[int, ...], expected: int | None
+) -> None:
+    """The end of the last day that has one, its beginning while it goes on: empty days are there at once."""
+    month = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+    monkeypatch.setattr(time, "time", lambda: month + 4.5 * DAY)
+    buckets = [bucket(int(month) + day * DAY, [billed(1, "a")] if day in days else [], DAY) for day in range(5)]
+    server.routes[COSTS_PATH] = page(buckets)
+    assert cost(server).data == (None if expected is None else month + expected * DAY)
+
+
 def test_no_day_is_no_cost_and_a_day_without_any_is_one_of_nothing(server: API) -> None:
     server.routes[COSTS_PATH] = page([])
     found = cost(server)
@@ -132,13 +145,26 @@ def test_days_over_pages(server: API) -> None:
     assert cost(server).items == {"a": 3, "unknown": 4}
 
 
-@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo", "UTC"])
-def test_a_month_of_another_zone_begins_with_the_nearest_day(server: API, zone: str) -> None:
-    found = cost(server, month_zone=zone)
-    assert found.month is not None
-    start = int(server.asked[0].query["start_time"][0])
-    assert start % DAY == 0
-    assert abs(start - found.month) <= DAY / 2
+NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "first"),
+    [
+        ("UTC", NOVEMBER, NOVEMBER),
+        ("America/Los_Angeles", NOVEMBER + 9 * DAY, NOVEMBER),
+        ("Asia/Tokyo", NOVEMBER + 9 * DAY, NOVEMBER),
+        ("Asia/Tokyo", NOVEMBER - 8 * HOUR, NOVEMBER - DAY),  # the first in Tokyo, and the day before in UTC
+        ("Asia/Tokyo", NOVEMBER, NOVEMBER),
+        ("Etc/GMT-12", NOVEMBER + 9 * DAY, NOVEMBER), ("Etc/GMT+12", NOVEMBER + 9 * DAY, NOVEMBER + DAY),
+    ],
+)  # fmt: skip
+def test_a_month_of_another_zone_begins_with_the_nearest_day_that_has_begun(
+    server: API, monkeypatch: pytest.MonkeyPatch, zone: str, now: float, first: float
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: now)
+    cost(server, month_zone=zone)
+    assert server.asked[0].query["start_time"] == [str(int(first))]
 
 
 def test_tokens_of_the_month_are_read_where_they_have_prices(server: API) -> None:

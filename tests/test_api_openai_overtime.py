@@ -122,7 +122,7 @@ def test_a_report_that_fails_once_leaves_what_was_known_and_says_why(server: API
         server.routes[replies.COSTS_PATH] = Said({"data": [{}], "has_more": False})
         again(it, "cost")
         assert figure(it, 'runbook_api_cost_usd{source="billed"}') == 13.25
-        assert "`end_time` is not as documented" in it.outcomes()["cost"]
+        assert "`start_time` is not as documented" in it.outcomes()["cost"]
         server.routes[replies.COSTS_PATH] = replies.costs([replies.billed(20, "a")])
         again(it, "cost")
         assert figure(it, 'runbook_api_cost_usd{source="billed"}') == 20
@@ -162,8 +162,9 @@ def test_a_thousand_models_make_twenty_series_and_one_of_the_others(server: API)
 
 
 def test_a_server_that_hangs_holds_up_nobody_and_what_is_cut_off_at_the_end_says_nothing(
-    server: API, tmp_path: Path
+    server: API, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("exporter.longlook._AWAITED", 0.2)
     hung = threading.Event()
     server.routes |= {path: Said({}, after=hung) for path in list(server.routes)}
     text = yaml(server, "models: [gpt-4o-mini]", "request_timeout: 30s")

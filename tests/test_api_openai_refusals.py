@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.collectors.api.asking import wait_of
 from exporter.collectors.api.found import Refused, Verdict
 from exporter.collectors.api.openairefusal import verdict_of
 from exporter.fetch import Reply
@@ -57,7 +58,8 @@ CASES: Mapping[str, tuple[Said, tuple[bool | None, bool | None, bool | None]]] =
         (True, False, None),
     ),
     "in a list": (Said([{"error": {"message": "API key not valid", "code": 401}}], 401), (True, False, None)),
-    "empty 401": (Said(b"", 401), (True, False, None)),
+    "empty 401": (Said(b"", 401), (True, None, None)),
+    "log in": (Said(b"<html>Login</html>", 401, {"WWW-Authenticate": "Basic"}), (True, None, None)),
     "closed": (refusal(401, "The OpenAI account associated with this API key has been deactivated.",
                        "account_deactivated"), (True, False, None)),
     "scope 401": (refusal(401, SCOPES), (True, True, False)),
@@ -111,7 +113,7 @@ MONEY = [
 def test_money_is_no_limit_of_calls_and_is_not_waited_for(server: API, code: str) -> None:
     verdict = looked(server, replies.no_money(code))
     assert told(verdict) == (True, True, True)
-    assert (verdict.limit, verdict.limited, verdict.wait) == ("money", True, 0)
+    assert (verdict.limit, verdict.limited, verdict.wait) == ("money", False, 0)
 
 
 @pytest.mark.parametrize(
@@ -145,6 +147,21 @@ def test_a_bare_429_says_nothing_of_the_key(server: API) -> None:
     assert (verdict.limit, verdict.limited, verdict.wait) == ("rate", True, 0)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        refusal(404, "Invalid URL (GET /v1/v1/models)"),
+        refusal(404, "Unknown request URL: GET /models. Please check the URL for typos.", "unknown_url"),
+        Said({"error": {"message": "Not Found: /models"}}, 404),
+    ],
+    ids=["invalid", "unknown", "a proxy"],
+)
+def test_a_wrong_address_is_no_model_that_is_not_there(server: API, said: Said) -> None:
+    verdict = looked(server, said)
+    assert verdict.reason == "there is nothing at this address (404)"
+    assert verdict.fix.startswith("correct `url`")
+
+
 def date(after: float) -> str:
     """Return a time from now on as HTTP has it."""
     return formatdate(time.time() + after, usegmt=True)
@@ -158,15 +175,23 @@ def date(after: float) -> str:
         ({"Retry-After": -120.0}, 0, 0),
         ({"Retry-After": "99999999"}, 3600, 3600),
         ({"Retry-After": "soon"}, 0, 0),
+        ({"Retry-After": "59.2"}, 59.2, 59.2),
+        ({"Retry-After": "9" * 400}, 3600, 3600),
         ({"Retry-After-Ms": "1500"}, 1.5, 1.5),
         ({"Retry-After": "2", "Retry-After-Ms": "1500"}, 2, 2),
         ({}, 0, 0),
     ],
-    ids=["seconds", "date", "gone", "long", "word", "azure", "both", "none"],
+    ids=["seconds", "date", "gone", "long", "word", "parts", "longer", "azure", "both", "none"],
 )
 def test_how_long_to_stay_away(server: API, headers: Mapping[str, str | float], least: float, most: float) -> None:
     sent = {name: value if isinstance(value, str) else date(value) for name, value in headers.items()}
     assert least <= looked(server, replies.too_many(sent)).wait <= most
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_a_date_without_a_clock_beside_it_is_measured_by_ours(headers: dict[str, str]) -> None:
+    reply = Reply(429, {"retry-after": date(300), **headers}, b"", 0.1)
+    assert 290 <= wait_of(reply) <= 300
 
 
 def test_an_overloaded_provider_is_left_alone_as_it_asks(server: API) -> None:
@@ -257,4 +282,4 @@ def test_what_is_used_up_shows_on_the_page(server: API) -> None:
     used = {reason: page[f'runbook_api_exhausted{{reason="{reason}"}}'] for reason in ("rate", "day", "money")}
     assert used == {"rate": "0", "day": "0", "money": "1"}
     assert (page["runbook_api_up"], page['runbook_api_key_valid{key="main"}']) == ("1", "1")
-    assert float(page['runbook_api_rate_limited_total{source="exporter"}']) == 1
+    assert float(page['runbook_api_rate_limited_total{source="exporter"}']) == 0  # that is no limit of calls

@@ -266,7 +266,7 @@ def test_a_key_that_is_refused_in_the_middle_ends_the_report(server: API) -> Non
 # What is left
 
 
-def test_what_the_busiest_minute_left(server: API) -> None:
+def test_what_the_busiest_minutes_left(server: API) -> None:
     quotas = reported(server, project=PROJECT).quotas
     assert quotas == (
         Quota("gpt-4o-mini", "requests", "minute", 500, 460),
@@ -292,15 +292,27 @@ def line(model: str, start: int, requests: float, tokens: float) -> Line:
 
 def test_snapshots_share_a_limit_and_minutes_are_not_added_up() -> None:
     limits = {("a", "requests"): 10.0, ("a", "tokens"): 100.0, ("a-mini", "requests"): 10.0, ("a", "images"): 5.0}
-    minutes = [line("a", 0, 2, 30), line("a-2024-05-13", 0, 3, 30), line("a-0613", 60, 4, 90), line("a-mini", 60, 1, 1)]
+    minutes = [line("a", 0, 2, 30), line("a-2024-05-13", 0, 3, 30), line("a-0613", 60, 4, 90), line("a-mini", 60, 1, 1),
+               line("a", 120, 9, 70)]  # fmt: skip
     assert list(left(limits, minutes)) == [
-        Quota("a", "requests", "minute", 10, 5), Quota("a", "tokens", "minute", 100, 10),
-        Quota("a-mini", "requests", "minute", 10, 9),
+        Quota("a", "requests", "minute", 10, 6), Quota("a", "tokens", "minute", 100, 40),
+        Quota("a-mini", "requests", "minute", 10, 10),
     ]  # fmt: skip
 
 
+def test_one_busy_minute_is_as_it_should_be() -> None:
+    limits = {("a", "requests"): 10.0}
+    assert list(left(limits, [line("a", 0, 1, 5), line("a", 60, 10, 5), line("a", 120, 1, 5)])) == [
+        Quota("a", "requests", "minute", 10, 9)
+    ]
+    assert list(left(limits, [line("a", 0, 10, 5), line("a", 120, 10, 5), line("a", 180, 10, 5)])) == [
+        Quota("a", "requests", "minute", 10, 10)
+    ]
+
+
 def test_more_than_the_limit_leaves_nothing() -> None:
-    assert list(left({("a", "tokens"): 10.0}, [line("a", 0, 1, 50)])) == [Quota("a", "tokens", "minute", 10, 0)]
+    minutes = [line("a", minute, 1, 50) for minute in (0, 60, 120)]
+    assert list(left({("a", "tokens"): 10.0}, minutes)) == [Quota("a", "tokens", "minute", 10, 0)]
 
 
 def test_where_no_minute_is_reported_nothing_is_known() -> None:
@@ -337,3 +349,22 @@ def test_batches_do_not_count_to_the_limits_of_a_minute(server: API) -> None:
     reported(server)
     asked = {one.query["bucket_width"][0]: one.query.get("batch") for one in server.asked if one.path == COMPLETIONS}
     assert asked == {"1h": None, "1m": ["false"]}
+
+
+def test_limits_that_want_rest_end_the_use_as_well(server: API) -> None:
+    server.routes[project_path("rate_limits")] = replies.too_many({"Retry-After": "600"})
+    with pytest.raises(Refused) as refused:
+        reported(server, project=PROJECT)
+    assert refused.value.verdict.wait == 600
+    assert len(server.asked) == 1
+
+
+def test_limits_of_long_ago_are_asked_for_again(server: API, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, real = provider(server, project=PROJECT), time.monotonic
+    look(ours, "limits")
+    look(ours, "usage")
+    assert server.count(project_path("rate_limits")) == 1
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 3 * HOUR)
+    server.routes[project_path("rate_limits")] = replies.no_scope("api.management.read")
+    assert look(ours, "usage").quotas == ()
+    assert server.count(project_path("rate_limits")) == 2

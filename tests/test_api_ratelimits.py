@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.collectors.api import ratelimits
 from exporter.collectors.api.found import Quota
 from exporter.collectors.api.ratelimits import quotas_of, window_of
 
@@ -204,6 +205,31 @@ def test_no_answer_makes_many_series() -> None:
 )  # fmt: skip
 def test_windows_have_names(seconds: float | None, name: str) -> None:
     assert window_of(seconds) == name
+
+
+def test_windows_are_looked_up_and_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A range compares a number that is none of its kind with each of its own: with 259,201 for each window."""
+
+    class Whole:
+        def __contains__(self, seconds: object) -> bool:
+            assert type(seconds) is int
+            return False
+
+    monkeypatch.setattr(ratelimits, "_MONTH", Whole())
+    assert window_of(60.0) == "minute"
+    assert window_of(61.0) == ""
+
+
+def test_of_many_policies_the_first_ones_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float | None] = []
+
+    def window(seconds: float | None) -> str:
+        seen.append(seconds)
+        return ""
+
+    monkeypatch.setattr(ratelimits, "window_of", window)
+    of(ratelimit_policy=",".join(f"1;w={number}" for number in range(500)))
+    assert seen == list(range(20))
 
 
 NAMES = st.sampled_from(

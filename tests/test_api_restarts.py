@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.collectors.api.found import Verdict
+from exporter.collectors.api import looks
+from exporter.collectors.api.found import Quota, Verdict
 from exporter.collectors.api.verdicts import Verdicts
 from exporter.state import State
 from tests.apiserver import API, Said, api
@@ -144,7 +145,7 @@ def test_what_was_found_days_ago_is_not_told(server: API, tmp_path: Path, clock:
     clock(2 * DAY)
     server.routes["/look"] = Said({}, 503)
     with watched(server, tmp_path, QUOTAS) as target:
-        assert figures(target) == {"runbook_api_up": 0}
+        assert figures(target)["runbook_api_up"] == 0
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_other_paths_have_other_figures(server: API, tmp_path: Path) -> None:
         look_again(target)
         server.routes["/usage"] = Said({"total": 700, "other": 95})
         look_again(target)
-        until(lambda: figures(target)[REQUESTS] == 5)
+        until(lambda: figures(target).get(REQUESTS) == 5)
 
 
 def test_counters_go_on_over_restarts(server: API, tmp_path: Path) -> None:
@@ -212,13 +213,38 @@ def test_a_verdict_stands_for_three_intervals(clock: Callable[[float], None]) ->
     assert verdicts.standing({}) == []
 
 
-def test_a_verdict_stands_while_its_look_is_kept_away(clock: Callable[[float], None]) -> None:
+def test_only_what_is_used_up_stands_while_its_look_is_kept_away(clock: Callable[[float], None]) -> None:
     verdicts = Verdicts(State(None).shelf("target it"), "an account")
-    verdicts.note("look", "main", Verdict(up=True, limit="day", wait=20 * 3600))
-    for hours, stands, away in ((19.0, True, 3600), (20.05, True, 0), (20.1, False, 0)):
-        clock(hours * 3600)
-        assert bool(verdicts.standing({"look": 120})) is stands
+    verdicts.note("look", "main", Verdict(up=True, valid=True, limit="rate", wait=3000))
+    verdicts.note("usage", "main", Verdict(up=True, valid=True, wait=3000))
+    for seconds, stands, limits, away in ((300, 2, 2, 2700), (400, 0, 1, 2600), (3200, 0, 1, 0), (3300, 0, 0, 0)):
+        clock(seconds)
+        intervals = {"look": 120.0, "usage": 120.0}
+        assert len(verdicts.standing(intervals)) == stands
+        assert len(verdicts.limiting(intervals)) == limits
         assert verdicts.away("look") == pytest.approx(away, abs=5)
+
+
+def test_what_a_refusal_tells_of_quotas_outlives_a_restart() -> None:
+    shelf = State(None).shelf("target it")
+    told = Quota("", "queries", "day", 100, 0, time.time() + 3600)
+    Verdicts(shelf, "an account").note("search", "engine", Verdict(up=True, limit="day", wait=3600), [told])
+    (noted,) = Verdicts(shelf, "an account").limiting({"search": 86400.0})
+    assert noted.quotas == (told,)
+
+
+def test_a_look_without_an_answer_is_made_less_and_less_at_restarts(clock: Callable[[float], None]) -> None:
+    shelf = State(None).shelf("target it")
+    rests, ahead = list[float](), 0.0
+    for _ in range(6):
+        verdicts = Verdicts(shelf, "an account")
+        ahead += verdicts.rest("search", 86400.0) + 1
+        clock(ahead)
+        verdicts.failed("search")
+        rests.append(Verdicts(shelf, "an account").rest("search", 86400.0))
+    assert rests == pytest.approx([300, 600, 1200, 2400, 3600, 3600], abs=10)
+    verdicts.note("search", "engine", Verdict(up=True))
+    assert Verdicts(shelf, "an account").rest("search", 86400.0) == 0
 
 
 def test_an_entry_of_another_account_is_not_recalled() -> None:
@@ -227,3 +253,57 @@ def test_an_entry_of_another_account_is_not_recalled() -> None:
     assert Verdicts(shelf, "an account").away("look") > 800
     other = Verdicts(shelf, "another")
     assert (other.away("look"), other.rest("look", 120), other.standing({"look": 120})) == (0, 0, [])
+
+
+def test_a_change_of_budget_or_interval_forgets_nothing(server: API, tmp_path: Path) -> None:
+    with watched(server, tmp_path, LOOK, USAGE, COST) as target:
+        look_again(target)
+        server.routes["/usage"] = Said({"total": 540})
+        server.routes["/look"] = Said({}, 429, {"Retry-After": "1800"})
+        look_again(target)
+        until(lambda: figures(target).get(REQUESTS) == 40)
+    asked = len(server.asked)
+    with watched(server, tmp_path, LOOK, USAGE, COST, more="budget: 90\nusage_interval: 10m\ntop: 7") as target:
+        found = target.page()
+        assert float(found[REQUESTS]) == 40
+        assert float(found[BILLED]) == 5
+        assert float(found['runbook_api_retry_timestamp_seconds{read="look"}']) > time.time() + 1700
+    assert len(server.asked) == asked
+
+
+def test_what_is_kept_of_another_account_goes(server: API, tmp_path: Path) -> None:
+    for token in (TOKEN, f"{TOKEN}-new"):
+        with watched(server, tmp_path, LOOK, USAGE, token=token) as target:
+            look_again(target)
+            kept = target.target.collector.context.history.get_all()
+            assert len({entry["of"].split()[1] for entry in kept.values()}) == 1
+
+
+def test_an_outage_that_wants_an_hour_is_looked_at_within_minutes(server: API, tmp_path: Path) -> None:
+    server.routes["/look"] = Said(b"", 503, {"Retry-After": "3600"})
+    with watched(server, tmp_path) as target:
+        assert figures(target)["runbook_api_up"] == 0
+        (away,) = target.target.collector.looks.away().values()  # type: ignore[attr-defined]
+        assert 500 < away <= 600
+
+
+def test_an_answer_is_not_told_as_of_now_for_as_long_as_nobody_may_ask(
+    server: API, tmp_path: Path, clock: Callable[[float], None]
+) -> None:
+    server.routes["/look"] = Said({}, 429, {"Retry-After": "3000"})
+    with watched(server, tmp_path) as target:
+        assert figures(target)["runbook_api_up"] == 1
+        clock(600)
+        found = target.page()
+    assert "runbook_api_up" not in found
+    assert float(found['runbook_api_exhausted{reason="rate"}']) == 1
+
+
+def test_a_look_has_one_time_for_all_of_its_pages(server: API, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "_LONGEST", 0.2)
+    never = threading.Event()
+    server.routes["/usage"] = Said({"total": 1}, after=never)
+    with watched(server, tmp_path, LOOK, USAGE) as target:
+        until(lambda: "longer than 0.2 s" in target.outcomes()["usage"] or "given up" in target.outcomes()["usage"])
+        never.set()
+        assert figures(target)["runbook_api_up"] == 1

@@ -103,10 +103,18 @@ def test_the_key_is_looked_at_without_a_query(served: Google) -> None:
 
 @pytest.mark.parametrize(
     ("said", "up", "valid"),
-    [(BAD_KEY, "1", "0"), (DISABLED, "1", "1"), (failure(500, "INTERNAL", "x"), "0", None),
-     (Said({"kind": "x"}), "1", None), (Said({"name": "customsearch"}, half=True), "0", None)],
-    ids=["bad", "disabled", "500", "changed", "half"],
-)  # fmt: skip
+    [
+        (BAD_KEY, "1", "0"),
+        (DISABLED, "1", "1"),
+        (failure(500, "INTERNAL", "x"), "0", None),
+        (Said({"kind": "x"}), "0", None),
+        (Said("<html>Log in here"), "0", None),
+        (Said("<html>Forbidden", 403), "0", None),
+        (Said(""), "0", None),
+        (Said({"name": "customsearch"}, half=True), "0", None),
+    ],
+    ids=["bad", "disabled", "500", "changed", "html", "html 403", "empty", "half"],
+)
 def test_a_key_or_service_that_is_not_good(served: Google, said: Said, up: str, valid: str | None) -> None:
     served.server.routes[LOOKED] = said
     with one("api", settings(served)) as target:
@@ -119,8 +127,8 @@ def test_a_key_or_service_that_is_not_good(served: Google, said: Said, up: str, 
 # ---- the engine
 
 
-def test_the_engine_is_tried_by_one_query(served: Google) -> None:
-    with one("api", settings(served, f"engine: {ENGINE}")) as target:
+def test_the_engine_is_tried_by_one_query(served: Google, tmp_path: Path) -> None:
+    with one("api", settings(served, f"engine: {ENGINE}"), tmp_path) as target:
         until(lambda: target.outcomes()["search"] == "ok")
         assert target.page()['runbook_api_key_valid{key="engine"}'] == "1"
     asked = next(asked for asked in served.server.asked if asked.path == SEARCHED)
@@ -161,36 +169,50 @@ def test_what_a_query_is_refused_for(
     assert (verdict.valid, verdict.allowed, verdict.limit) == (valid, allowed, limit)
 
 
-def test_a_day_that_is_used_up_is_known_until_its_end(served: Google) -> None:
-    of = provider(served)
+def test_a_day_that_is_used_up_is_told_by_its_refusal(served: Google) -> None:
     served.server.routes[SEARCHED] = SEARCHED_OUT
-    verdict = refused(of).verdict
-    ends = googleday.day_ends(time.time())
-    assert verdict.wait == pytest.approx(ends + 60 - time.time(), abs=5)
-    assert of.look(Cancel()).quotas == (Quota("", "queries", "day", 250, 0, ends),)
-    of._used_up = Quota("", "queries", "day", 250, 0, time.time() - 1)
-    assert of.look(Cancel()).quotas == ()
-    refused(of)
-    served.server.routes[SEARCHED] = Said(FOUND)
-    assert of.search(Cancel()).verdict.valid is True
-    assert of.look(Cancel()).quotas == ()
+    error = refused(provider(served))
+    assert error.quotas == (Quota("", "queries", "day", 250, 0, googleday.day_ends(time.time())),)
+    assert error.verdict.wait == 3600
 
 
 def test_a_used_up_day_without_a_number_has_the_configured_limit(served: Google) -> None:
     served.server.routes[SEARCHED] = Said({"error": {"code": 403, "errors": [{"reason": "dailyLimitExceeded"}]}}, 403)
-    of = provider(served, daily_limit=300)
-    refused(of)
-    assert of.look(Cancel()).quotas[0][3:5] == (300, 0)
+    assert refused(provider(served, daily_limit=300)).quotas[0][3:5] == (300, 0)
 
 
-def test_a_used_up_day_is_shown(served: Google) -> None:
+def test_a_used_up_day_is_told_where_no_time_zones_are(served: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(googleday, "_ZONE", "America/Nowhere")
     served.server.routes[SEARCHED] = SEARCHED_OUT
-    with one("api", settings(served, f"engine: {ENGINE}")) as target:
-        until(lambda: target.page().get('runbook_api_exhausted{reason="day"}') == "1")
+    assert refused(provider(served)).quotas == (Quota("", "queries", "day", 250, 0, None),)
+
+
+def test_a_refusal_of_something_else_tells_no_quota(served: Google) -> None:
+    served.server.routes[SEARCHED] = failure(429, "RESOURCE_EXHAUSTED", "x", BY_MINUTE)
+    assert refused(provider(served)).quotas == ()
+
+
+def test_a_used_up_day_is_shown_after_a_restart_too(served: Google, tmp_path: Path) -> None:
+    served.server.routes[SEARCHED] = SEARCHED_OUT
+    for _ in range(2):
+        with one("api", settings(served, f"engine: {ENGINE}"), tmp_path) as target:
+            until(lambda: target.page().get('runbook_api_exhausted{reason="day"}') == "1")
+            until(lambda: target.outcomes()["look"] == "ok")
+            found = target.page()
+        assert found['runbook_api_quota_remaining{model="",quota="queries",window="day"}'] == "0.0"
+        assert 'runbook_api_key_valid{key="engine"}' not in found
+        away = float(found['runbook_api_retry_timestamp_seconds{read="search"}']) - time.time()
+        assert 3000 < away <= 3601
+    assert served.server.count(SEARCHED) == 1
+
+
+def test_a_used_up_day_that_was_mended_is_seen(served: Google, tmp_path: Path) -> None:
+    served.server.routes[SEARCHED] = Said(FOUND)
+    with one("api", settings(served, f"engine: {ENGINE}"), tmp_path) as target:
+        until(lambda: target.outcomes()["search"] == "ok")
         found = target.page()
-        assert "midnight in California" in target.outcomes()["search"]
-    assert 'runbook_api_key_valid{key="engine"}' not in found
-    assert float(found['runbook_api_retry_timestamp_seconds{read="search"}']) > time.time() + 3600
+    assert found['runbook_api_exhausted{reason="day"}'] == "0"
+    assert not [name for name in found if name.startswith("runbook_api_quota")]
 
 
 def test_an_answer_that_has_changed(served: Google) -> None:
@@ -243,13 +265,15 @@ def test_of_a_project_without_figures_nothing_is_known_to_be_left(served: Google
     assert (found.quotas[0][3:5], found.counts, found.data) == ((100, None), (), None)
 
 
-def test_golden(served: Google, golden: Callable[[str, str], None]) -> None:
+def test_golden(served: Google, tmp_path: Path, golden: Callable[[str, str], None]) -> None:
     used(served, 88, limit=100)
-    more = f"engine: {ENGINE}\nbudget: 20\n{served.settings()}"
-    with one("api", settings(served, more)) as target:
+    more = f"engine: {ENGINE}\n{served.settings()}"
+    with one("api", settings(served, more), tmp_path) as target:
         until(lambda: target.outcomes()["usage"] == target.outcomes()["search"] == target.outcomes()["look"] == "ok")
         lines = render(sample for outcome in target.read().outcomes for sample in outcome.samples).splitlines()
-    golden("api_search.prom", "".join(f"{still(line)}\n" for line in lines))
+    # of the keys that which was looked at last stands last
+    blocks = re.split("(?m)^(?=# HELP)", "".join(f"{still(line)}\n" for line in lines))
+    golden("api_search.prom", "".join("".join(sorted(block.splitlines(keepends=True))) for block in blocks))
 
 
 def still(line: str) -> str:
@@ -307,15 +331,15 @@ def test_an_engine_whose_server_is_slow_is_not_told(served: Google) -> None:
     assert ENGINE not in f"{raised.value} {raised.value.fix}"
 
 
-def test_an_engine_whose_server_is_gone_is_not_told(served: Google) -> None:
+def test_an_engine_whose_server_is_gone_is_not_told(served: Google, tmp_path: Path) -> None:
     gone = settings(served, f"engine: {ENGINE}").replace(str(served.server.port), "1")
-    with one("api", gone) as target:
+    with one("api", gone, tmp_path) as target:
         until(lambda: "127.0.0.1:1" in target.outcomes()["search"])
         assert ENGINE not in str(target.outcomes())
 
 
-def test_scrapes_ask_nothing(served: Google) -> None:
-    with one("api", settings(served, f"engine: {ENGINE}\n{served.settings()}")) as target:
+def test_scrapes_ask_nothing(served: Google, tmp_path: Path) -> None:
+    with one("api", settings(served, f"engine: {ENGINE}\n{served.settings()}"), tmp_path) as target:
         until(lambda: target.outcomes()["usage"] == target.outcomes()["search"] == "ok")
         asked = len(served.server.asked)
         for _ in range(50):

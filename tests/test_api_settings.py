@@ -88,7 +88,6 @@ REFUSED = [
     (f"{OPENAI}, prices: {{m: {{cached: .nan}}}}", "prices.m.cached"),
     (f"{OPENAI}, month_zone: Mars/Base", "month_zone"),
     (f"{OPENAI}, month_zone: ../UTC", "month_zone"),
-    (f"{OPENAI}, month_zone: ''", "month_zone"),
     (f"{OPENAI}, look_interval: 59s", "look_interval"),
     (f"{OPENAI}, call_interval: 5s", "call_interval"),
     (f"{OPENAI}, usage_interval: 0", "usage_interval"),
@@ -172,6 +171,48 @@ def test_what_cannot_be_is_refused_with_its_place_and_a_remedy(line: str, place:
     assert "expected" in told
     assert SECRET not in told
     assert told.count("targets.it.") == len({line for line in told.splitlines() if "targets.it." in line})
+
+
+NAMES = ["key", "api_key", "access_key", "auth_key", "client_secret", "appid", "accessToken", "x-amz-credential", "sig"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_path_of_an_answer_has_a_secret_in_it(name: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        configured(look(f"path: '/u?{name}={SECRET}&limit=5'"))
+    assert f"targets.it.answers[0].path: has `{name}`" in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["page_token", "nextPageToken", "next_token", "author", "sort_key", "limit", "tokens"])
+def test_other_parameters_are_none(name: str) -> None:
+    assert configured(look(f"path: '/u?{name}=5'")).warnings == ()
+
+
+ADMIN_KEY, PROJECT_KEY = "sk-admin-Tn4Vq8Zc1Wb6Yx", "sk-proj-Tn4Vq8Zc1Wb6Yx"
+MISPLACED = [
+    ("provider: openai, key: '${ADMIN}'", "key"),
+    ("provider: openai, admin_key: '${PROJECT}'", "admin_key"),
+    ("provider: openai, key: '${PROJECT}', url: 'http://api.openai.com/v1'", "url"),
+    ("provider: gemini, key: '${PROJECT}', url: 'http://generativelanguage.googleapis.com/v1beta'", "url"),
+    ("provider: json, url: 'http://api.anthropic.com/v1', answers: [{name: look}]", "url"),
+]
+
+
+@pytest.mark.parametrize(("line", "place"), MISPLACED)
+def test_a_key_in_the_place_of_another_or_for_all_to_read_is_refused(line: str, place: str) -> None:
+    text = f"targets: {{it: {{collector: api, {line}}}}}".encode()
+    with pytest.raises(ConfigError) as refused:
+        read(text, "config.yml", INSTALLED, {"ADMIN": ADMIN_KEY, "PROJECT": PROJECT_KEY})
+    assert f"targets.it.{place}:" in str(refused.value)
+    assert "expected" in str(refused.value)
+    assert "Tn4Vq8Zc1Wb6Yx" not in str(refused.value)
+
+
+def test_a_server_of_ones_own_has_keys_as_it_likes() -> None:
+    line = "provider: openai, url: 'http://vllm:8000/v1', key: '${ADMIN}', admin_key: '${PROJECT}'"
+    text = f"targets: {{it: {{collector: api, {line}}}}}".encode()
+    assert read(text, "config.yml", INSTALLED, {"ADMIN": ADMIN_KEY, "PROJECT": PROJECT_KEY}).warnings == ()
 
 
 def test_secrets_come_from_files_and_the_environment_and_others_are_remarked_on(tmp_path: object) -> None:

@@ -142,6 +142,14 @@ def test_a_clock_that_was_set_back_does_not_put_it_off() -> None:
     assert LongLook("rows", count(), 60, place).rest() == 0
 
 
+@pytest.mark.parametrize(("away", "least", "most"), [(3600.0, 3590, 3600), (30.0, 1800, 3600), (0.0, 43200, 86400)])
+def test_one_that_is_told_how_long_to_stay_away_comes_back_each_hour(away: float, least: float, most: float) -> None:
+    look = LongLook("rows", failing(), 86400, shelf(), away=lambda: away)
+    for _ in range(14):
+        look.make(Cancel())
+    assert least <= look.rest() <= most
+
+
 def test_one_that_must_stay_away_is_not_made_though_it_is_due_or_hastened() -> None:
     away = [40.0]
     look = LongLook("rows", count(), 60, shelf(), away=lambda: away[0])

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 
 from exporter.collector import Collector, Context, Read, limited
 from exporter.collectors.api import quotas, reports, service, spending
+from exporter.collectors.api.answers import Answer
 from exporter.collectors.api.customsearch import CustomSearch
 from exporter.collectors.api.gemini import Gemini
 from exporter.collectors.api.looks import Looks
@@ -35,7 +36,7 @@ class API(Collector[Looks]):
 
     def __init__(self, settings: APISettings, context: Context) -> None:
         super().__init__(settings, context)
-        self.looks = Looks(settings, context.shelf, _PROVIDERS[settings.provider](settings).looks())
+        self.looks = Looks(settings, context.history, _PROVIDERS[settings.provider](settings).looks())
 
     @contextmanager
     def connect(self) -> Iterator[Looks]:
@@ -46,13 +47,16 @@ class API(Collector[Looks]):
 
     def reads(self) -> list[Read]:
         """Return the reads of the looks that this target has, and those of all of them."""
-        names = self.looks.intervals
-        known = [one for one in super().reads() if one.name in names or one.name in reports.OF_ALL]
-        own = [name for name in names if name not in self.declared_reads()]
-        billed = {answer.name for answer in self.settings.answers if answer.cost is not None and not answer.used}
-        made = [
-            Read(name, partial(reports.report, name), f"What the answer `{name}` says.",
-                 members=(reports.cost if name in billed else reports.usage).members)
-            for name in own
-        ]  # fmt: skip
-        return limited([*known, *made], self.settings.top)
+        if self.settings.provider == "json":
+            made = [_of_answer(answer) for answer in self.settings.answers]
+            return limited([*(one for one in super().reads() if one.name in reports.OF_ALL), *made], self.settings.top)
+        names = (*reports.OF_ALL, *self.looks.intervals)
+        return limited([one for one in super().reads() if one.name in names], self.settings.top)
+
+
+def _of_answer(answer: Answer) -> Read:
+    """Return the read of one of a mapping's answers, whatever its name."""
+    members = (reports.usage if answer.used else reports.cost).members
+    return Read(
+        answer.name, partial(reports.report, answer.name), f"What the answer `{answer.name}` says.", None, members
+    )

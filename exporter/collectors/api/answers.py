@@ -7,17 +7,16 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from exporter.collectors.api.answerpaths import WORD, CostPath, QuotaPath, UsePath, check_paths, check_scale
+from exporter.collectors.api.keyplaces import is_secret
 from exporter.collectors.api.moments import NAMES
+from exporter.collectors.api.provider import LOOK
 from exporter.models import Problems
 from exporter.request import header_problem
 from exporter.setting import Seconds, setting
 from exporter.template import names_in
 
-LOOK: Final = "look"
-"""The name of the first answer: it tells whether the API answers, and takes the key."""
 LEAST: Final = 60.0
 _TAKEN: Final = ("service", "quotas", "spending")
-_SECRET: Final = re.compile(r"(api[_-]?)?key|(access[_-]?)?token|secret|password|sig(nature)?", re.IGNORECASE)
 _SECRET_HEADER: Final = re.compile(r"auth|key|token|secret|cookie|password", re.IGNORECASE)
 _LITERAL: Final = re.compile(r"'[^']*'")
 
@@ -80,6 +79,11 @@ class Answer:
         yield from self._check_statuses()
         yield from self._check_headers()
         yield from (("budget_scale", problem) for _, problem in check_scale(self.budget_scale))
+        if self.cost is not None and self.cost.item and any(use.model for use in self.used):
+            yield (
+                "used",
+                "tells models, and `cost` what they were for, each with bounds of its own; expected two answers",
+            )
         if self.interval is not None and self.interval < LEAST:
             yield "interval", f"would use up what it watches; expected {LEAST:g}s or more"
         yield from (("quotas" if told.quota else "used", problem) for told, problem in _clashes([self], within=True))
@@ -94,7 +98,7 @@ class Answer:
         if path and (path[0] not in "/?" or not path.isprintable() or " " in path or "#" in path or "\\" in path):
             yield "path", "is no path; expected one that begins with / or ?, such as /v1/usage?limit=31"
         for name, _ in parse_qsl(urlsplit(path).query, keep_blank_values=True):
-            if _SECRET.fullmatch(name):
+            if is_secret(name):
                 yield "path", f"has `{name}`, and addresses end in logs; expected secrets in `headers`"
         if self.body and self.method == "GET":
             yield "body", "is not sent by a GET; expected `method: POST` beside it"

@@ -1,12 +1,14 @@
 """How every request to an API is made: by the target's settings, within bounds, its secrets in headers alone."""
 
 import json
+import re
+import time
 from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from exporter.collector import Trouble
+from exporter.collector import Trouble, Unable
 from exporter.collectors.api.found import Refused, Verdict
 from exporter.collectors.api.settings import APISettings
 from exporter.deadline import Cancel
@@ -16,7 +18,11 @@ from exporter.jsontext import parse
 
 Query = Sequence[tuple[str, str | int]]
 LONGEST_WAIT: Final = 3600.0
-"""Seconds that an answer may keep us away, whatever it says: a wrong one must not blind us for a month."""
+"""Seconds that an answer's own words may keep us away: a wrong one must not blind us for a month."""
+ROTATE: Final = "make a new one, and put it where the target's configuration reads it"
+BETWEEN: Final = "see what answers at `url`: expected the API, not a page of something between"
+_SECONDS: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_PAGE: Final = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^>]*>\s*)*<(?:!doctype\s+)?html\b", re.IGNORECASE)
 
 
 def ask(
@@ -26,7 +32,8 @@ def ask(
 ) -> Reply:  # fmt: skip
     """Return the answer of any status from an address; Trouble where none came whole and in time.
 
-    With a body it is a POST. No secret may stand in the query. Configured headers go to the API alone, not `elsewhere`.
+    With a body it is a POST. No key may stand in the query. What is configured of headers and of TLS was said of the
+    API's own host, and goes nowhere `elsewhere`.
     """
     given = {} if elsewhere else {name.title(): secret.reveal() for name, secret in settings.headers.items()}
     sent = {"Content-Type": kind} if body is not None else {}
@@ -37,8 +44,8 @@ def ask(
         headers={"Accept": "application/json", **sent, **settings.credentials(), **headers, **given},
         method="GET" if body is None else "POST",
         body=body,
-        verify=settings.verify,
-        cert=settings.cert,
+        verify=True if elsewhere else settings.verify,
+        cert=None if elsewhere else settings.cert,
         cancel=cancel,
         proxy=split(settings.proxy.reveal()) if settings.proxy is not None else None,
     )
@@ -60,22 +67,42 @@ def document_or_none(reply: Reply) -> Any:
 def wait_of(reply: Reply) -> float:
     """Return the seconds that an answer's Retry-After asks for, 0 where it has none that is understood.
 
-    RFC 9110, 10.2.3: a number of seconds, or a date, which is measured by the answer's own clock.
+    RFC 9110, 10.2.3: a number of seconds, which some give parts of, or a date, which is measured by the answer's own
+    clock where that is told.
     """
     told = reply.headers.get("retry-after", "").strip()
-    if told.isascii() and told.isdecimal():
-        return min(LONGEST_WAIT, float(told[:9]))
-    try:
-        until = parsedate_to_datetime(told).timestamp()
-        now = parsedate_to_datetime(reply.headers.get("date", "")).timestamp()
-    except (ValueError, TypeError, OverflowError):
+    if _SECONDS.fullmatch(told):
+        return min(LONGEST_WAIT, float(told))
+    until, now = _time_of(told), _time_of(reply.headers.get("date", ""))
+    if until is None:
         return 0.0
-    return min(LONGEST_WAIT, max(0.0, until - now))
+    return min(LONGEST_WAIT, max(0.0, until - (time.time() if now is None else now)))
+
+
+def _time_of(date: str) -> float | None:
+    """Return the Unix seconds of a date as HTTP has it."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def is_page(reply: Reply) -> bool:
+    """Tell whether an answer is a page for people, as what stands between has it: no API answers so."""
+    return _PAGE.match(reply.body) is not None
 
 
 def unanswered(error: Trouble) -> Verdict:
-    """Return the verdict where no answer came."""
+    """Return the verdict where no answer came; what was not asked, for a reason of our own, is raised on."""
+    if isinstance(error, Unable):
+        raise error
     return Verdict(up=False, reason=str(error), fix=error.fix)
+
+
+def failing(reply: Reply, fix: str) -> Verdict:
+    """Return the verdict on a status of 500 to 599."""
+    reason = f"the provider fails (status {reply.status})"
+    return Verdict(up=False, wait=wait_of(reply), reason=reason, fix=fix)
 
 
 def refuse(verdict: Verdict) -> None:

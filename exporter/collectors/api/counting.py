@@ -31,8 +31,10 @@ class Counting:
     """What was counted since the first look, of one account at a provider (`of`).
 
     The first report of a look is where counting begins: what is in it, and what is older than it, counts as nothing.
-    From then on each bucket counts with what it has grown by, and one that is new with all that it has; but for a
-    series that was never seen, in buckets from before the first look: the first report may have lacked it. A provider
+    So does what is in a report after more than a day without any, as long as nothing was ever reported, and after a
+    clock that was far ahead. From then on each bucket counts with what it has grown by, and one that is new with all
+    that it has; but for a series that was never seen, in buckets from before counting began: that report may have
+    lacked it. A provider
     that corrects a bucket downwards has nothing taken away, as a counter cannot fall, and nothing added until the
     bucket is larger than it ever was. What is shown is on disk, wherever there is a disk.
     """
@@ -50,11 +52,13 @@ class Counting:
             totals, buckets = _values(kept), self._buckets(look)
             now = time.time()
             report = _summed(counts, totals, now + _AHEAD)
-            begins, since = (_begin(report, now), now) if kept is None else (kept["begins"], kept["since"])
+            begins, since = (_begin(report, now), now) if _is_first(kept, now) else (kept["begins"], kept["since"])
+            since = min(since, now)
             if buckets or report:
                 begins = max(begins, max((*buckets, *report)) - _KEPT)
             changes = self._grown(look, report, buckets, totals, begins, since)
-            self._tell({f"{_OWN} {look}": self._entry(totals, begins=begins, since=since), **changes})
+            waits = {} if totals else {"waits": now}
+            self._tell({f"{_OWN} {look}": self._entry(totals, begins=begins, since=since, **waits), **changes})
 
     def add(self, series: Series, value: float) -> None:
         """Add what was counted here."""
@@ -117,6 +121,13 @@ def _key(look: str, bucket: int | str) -> str:
 
 def _values(entry: Any) -> Values:
     return {(metric, first, second): value for metric, first, second, value in entry["values"]} if entry else {}
+
+
+def _is_first(kept: Any, now: float) -> bool:
+    """Tell whether counting begins; `waits` is when a report was empty last, and none had ever been another."""
+    if kept is None:
+        return True
+    return "waits" in kept and not now - _KEPT <= kept["waits"] <= now + _AHEAD
 
 
 def _begin(report: Mapping[int, Values], now: float) -> float:

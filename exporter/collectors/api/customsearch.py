@@ -13,10 +13,10 @@ from typing import Final
 
 from exporter.collector import Trouble
 from exporter.collectors.api.asking import Query, ask, document, document_or_none
-from exporter.collectors.api.found import Found, Quota, Refused, Verdict
-from exporter.collectors.api.googleday import day_began, day_ends
+from exporter.collectors.api.found import GOOD, Found, Quota, Refused, Verdict
+from exporter.collectors.api.googleday import day_began, day_ends, day_ends_or_none
 from exporter.collectors.api.googlelook import CHANGED, google_look, key_header
-from exporter.collectors.api.googlerefusal import GOOD, daily_limit, told, verdict_of
+from exporter.collectors.api.googlerefusal import daily_limit, told, verdict_of
 from exporter.collectors.api.googleuse import Remembered, last_day, limits, newest, requests, since, steps
 from exporter.collectors.api.monitoring import Monitoring, Series
 from exporter.collectors.api.provider import Look
@@ -41,7 +41,6 @@ class CustomSearch:
         self._settings = settings
         self._monitoring = Monitoring(settings)
         self._limit = Remembered[list[Series]](settings.limits_interval)
-        self._used_up: Quota | None = None
 
     def looks(self) -> Sequence[Look]:
         settings = self._settings
@@ -53,11 +52,9 @@ class CustomSearch:
         return looks
 
     def look(self, cancel: Cancel) -> Found:
-        """Ask for the description of the API, which is no query; it tells of a quota that a query found used up."""
+        """Ask for the description of the API, which is no query."""
         found = google_look(self._settings, "/$discovery/rest", [("version", "v1")], "name", cancel)
-        used_up = self._used_up
-        known = used_up is not None and (used_up.reset or 0.0) > time.time()
-        return replace(found, verdict=_ended(found.verdict), quotas=(used_up,) if known and used_up is not None else ())
+        return replace(found, verdict=_ended(found.verdict))
 
     def search(self, cancel: Cancel) -> Found:
         """Search for a word: https://developers.google.com/custom-search/v1/reference/rest/v1/cse/list.
@@ -75,16 +72,17 @@ class CustomSearch:
         reply = ask(self._settings, url, cancel, query=query, headers=key_header(self._settings))
         now = time.time()
         verdict = _ended(_of_the_engine(verdict_of(reply, now), reply))
-        if verdict.limit == "day":
-            limit = daily_limit(document_or_none(reply)) or self._settings.daily_limit
-            self._used_up = Quota("", "queries", "day", limit, 0.0, day_ends(now))
         if verdict.reason:
-            raise Refused(verdict)
-        self._used_up = None
+            raise Refused(verdict, self._used_up(reply, now) if verdict.limit == "day" else ())
         answer = document(reply)
         if not isinstance(answer, dict) or not isinstance(answer.get("searchInformation"), dict):
             raise Trouble("the answer has no object `searchInformation`", CHANGED)
         return Found(GOOD, seconds=reply.seconds)
+
+    def _used_up(self, reply: Reply, now: float) -> tuple[Quota, ...]:
+        """Return the day's quota as a refusal tells of it; it may be raised before its end."""
+        limit = daily_limit(document_or_none(reply)) or self._settings.daily_limit
+        return (Quota("", "queries", "day", limit, 0.0, day_ends_or_none(now)),)
 
     def usage(self, cancel: Cancel) -> Found:
         """Read how many queries the day has had, and what is left of its quota."""

@@ -1,8 +1,8 @@
 """What a look at an API finds: what the provider thinks of the key, what is left, what was used, what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from exporter.collector import Trouble
 
@@ -34,12 +34,8 @@ class Verdict:
     fix: str = ""
 
 
-class Refused(Trouble):
-    """A look brought no figures, and a verdict."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.reason, verdict.fix)
-        self.verdict = verdict
+GOOD: Final = Verdict(up=True, valid=True, allowed=True)
+"""What an answer with figures says of the key that was shown."""
 
 
 class Quota(NamedTuple):
@@ -57,6 +53,15 @@ class Quota(NamedTuple):
     remaining: float | None = None
     reset: float | None = None
     """When what is left is full again, in Unix seconds."""
+
+
+class Refused(Trouble):
+    """A look brought no figures, and a verdict; `quotas` are what the refusal tells of, as one that is used up."""
+
+    def __init__(self, verdict: Verdict, quotas: Sequence[Quota] = ()) -> None:
+        super().__init__(verdict.reason, verdict.fix)
+        self.verdict = verdict
+        self.quotas = tuple(quotas)
 
 
 class Count(NamedTuple):

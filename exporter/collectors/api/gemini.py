@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from exporter.collector import Trouble, Unable
-from exporter.collectors.api.asking import ask, document, json_body, unanswered
-from exporter.collectors.api.found import Found, Verdict
+from exporter.collector import Trouble
+from exporter.collectors.api.asking import ask, document, document_or_none, json_body, unanswered
+from exporter.collectors.api.found import GOOD, Found, Verdict
 from exporter.collectors.api.geminiuse import GeminiUse
 from exporter.collectors.api.googlelook import CHANGED, google_look, key_header
-from exporter.collectors.api.googlerefusal import GOOD, verdict_of
+from exporter.collectors.api.googlerefusal import told, verdict_of
 from exporter.collectors.api.provider import Look
 from exporter.collectors.api.settings import APISettings
 from exporter.deadline import Cancel
@@ -66,24 +66,27 @@ class Gemini:
         return Found(_together(list(verdicts.values())), models=models)
 
     def _verdict(self, model: str, cancel: Cancel) -> Verdict:
+        """Return the verdict on a model, of which the last stands for as long as it must be left alone."""
         kept = self._refused.get(model)
         if kept is not None and 0 < kept.until - time.time() <= kept.verdict.wait:
             return replace(kept.verdict, wait=kept.until - time.time(), limited=False)
         try:
             verdict = self._call(model, cancel)
         except Trouble as trouble:
-            if isinstance(trouble, Unable) or cancel.cancelled:
+            if cancel.cancelled:
                 raise
             verdict = unanswered(trouble)
+        if verdict.reason:
+            verdict = replace(verdict, reason=f"{model}: {verdict.reason}")
         self._refused[model] = _Refusal(time.time() + verdict.wait, verdict)
-        return replace(verdict, reason=f"{model}: {verdict.reason}") if verdict.reason else verdict
+        return verdict
 
     def _call(self, model: str, cancel: Cancel) -> Verdict:
         name = quote(model.removeprefix("models/"), safe="-._~")
         url = f"{self._settings.base}/models/{name}:generateContent"
         reply = ask(self._settings, url, cancel, headers=key_header(self._settings), body=_CALL)
         verdict = verdict_of(reply, time.time())
-        if reply.status == 404:
+        if reply.status == 404 and told(document_or_none(reply)).google:
             fix = "give the name of a model that its project is offered"
             return Verdict(up=True, reason="there is no such model", fix=fix)
         return verdict if verdict.reason else _judged(document(reply))
@@ -96,7 +99,10 @@ def _judged(answer: Any) -> Verdict:
 
 
 def _together(verdicts: list[Verdict]) -> Verdict:
-    """Return the verdict on the key by those on all models: the worst; it waits where all must."""
+    """Return the verdict on the key by those on all models: the worst.
+
+    The look waits where all models must, as the others are called without those that are to be left alone.
+    """
     worst = max(verdicts, key=_badness)
     if not worst.reason:
         return worst

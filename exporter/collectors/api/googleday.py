@@ -10,7 +10,6 @@ from exporter.collectors.api.month import next_midnight
 
 _ZONE: Final = "America/Los_Angeles"
 _LATER: Final = 60.0  # seconds after midnight: Google's clock is not ours
-_LONGEST: Final = 25 * 3600.0  # the day on which clocks are set back
 
 
 def pacific() -> ZoneInfo:
@@ -33,9 +32,15 @@ def day_ends(now: float) -> float:
     return next_midnight(now, pacific())
 
 
-def until_tomorrow(now: float) -> float:
-    """Return the seconds until a daily quota is whole again; an hour where that cannot be told."""
+def day_ends_or_none(now: float) -> float | None:
+    """Return when the next of Google's days begins; None where this machine cannot tell."""
     try:
-        return min(_LONGEST, day_ends(now) + _LATER - now)
+        return day_ends(now)
     except Unable:
-        return LONGEST_WAIT
+        return None
+
+
+def until_worth_asking(now: float) -> float:
+    """Return the seconds until a daily quota that is used up may be whole again: an hour, as people raise it."""
+    ends = day_ends_or_none(now)
+    return LONGEST_WAIT if ends is None else min(LONGEST_WAIT, ends + _LATER - now)

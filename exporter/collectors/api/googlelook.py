@@ -1,10 +1,9 @@
 """The look at an API of Google's that costs nothing: whether it answers, and takes the key."""
 
 import time
-from dataclasses import replace
 
-from exporter.collector import Trouble, Unable
-from exporter.collectors.api.asking import LONGEST_WAIT, Query, ask, document_or_none, unanswered
+from exporter.collector import Trouble
+from exporter.collectors.api.asking import BETWEEN, Query, ask, document_or_none, is_page, unanswered
 from exporter.collectors.api.found import Found, Verdict
 from exporter.collectors.api.googlerefusal import verdict_of
 from exporter.collectors.api.settings import APISettings
@@ -24,19 +23,18 @@ def google_look(settings: APISettings, path: str, query: Query, named: str, canc
     try:
         reply = ask(settings, f"{settings.base}{path}", cancel, query=query, headers=key_header(settings))
     except Trouble as trouble:
-        if isinstance(trouble, Unable) or cancel.cancelled:  # that it ended with us tells nothing of it
+        if cancel.cancelled:  # that it ended with us tells nothing of it
             raise
         return Found(unanswered(trouble))
     verdict = verdict_of(reply, time.time())
     if not verdict.reason:
         verdict = _looked_into(reply, named, verdict)
-    # a day without looks would be one in which nobody sees that it is down
-    return Found(replace(verdict, wait=min(verdict.wait, LONGEST_WAIT)), seconds=reply.seconds)
+    return Found(verdict, seconds=reply.seconds)
 
 
 def _looked_into(reply: Reply, named: str, verdict: Verdict) -> Verdict:
-    """Return the verdict on an answer that seems good: who gave one of another form may have seen no key."""
+    """Return the verdict on an answer that seems good: what gave one of another form may have seen no key."""
     body = document_or_none(reply)
     if isinstance(body, dict) and named in body:
         return verdict
-    return Verdict(up=True, reason=f"the answer has no `{named}`", fix=CHANGED)
+    return Verdict(up=True, reason=f"the answer has no `{named}`", fix=BETWEEN if is_page(reply) else CHANGED)

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from exporter.collectors.api.asking import LONGEST_WAIT, document_or_none, wait_of
-from exporter.collectors.api.found import Verdict
-from exporter.collectors.api.googleday import until_tomorrow
+from exporter.collectors.api.asking import BETWEEN, LONGEST_WAIT, document_or_none, wait_of
+from exporter.collectors.api.found import GOOD, Verdict
+from exporter.collectors.api.googleday import until_worth_asking
 from exporter.fetch import Reply
 
-GOOD: Final = Verdict(up=True, valid=True, allowed=True)
 _REJECTED: Final = frozenset({"API_KEY_INVALID", "keyInvalid", "keyExpired", "ACCOUNT_STATE_INVALID"})
 _REJECTED_TEXTS: Final = ("api key not valid", "api key not found", "api key expired", "api_key_invalid")
 _LEAKED: Final = "reported as leaked"
@@ -128,7 +127,7 @@ def _used_up(said: Told, now: float, wait: float) -> Verdict:
     fix = f"ask for less, or for more quota {_CONSOLE} > Quotas"
     if daily:  # the delay that such a refusal names is of minutes, and wrong
         reason = "the quota of the day is used up, until midnight in California"
-        return replace(known, limit="day", wait=until_tomorrow(now), reason=reason, fix=fix)
+        return replace(known, limit="day", wait=until_worth_asking(now), reason=reason, fix=fix)
     return replace(known, limit="rate", wait=wait, reason="more was asked in a short time than the quota has", fix=fix)
 
 
@@ -140,14 +139,16 @@ def _refused(status: int, said: Told) -> Verdict:
         fix = "see ai.google.dev/gemini-api/docs/available-regions, and the billing of the key's project"
         reason = "Google does not serve this place, or not without billing"
         return Verdict(up=True, valid=True, allowed=False, reason=reason, fix=fix)
-    if status == 403:
+    if status == 403 and said.google:
         fix = "see in Google's console whether its project may use this API"
         return Verdict(up=True, allowed=False, reason="Google denies the key what was asked", fix=fix)
     if status == 401:
         return Verdict(
             up=True, reason="Google takes no such credentials here", fix="give a key of the kind it asks for"
         )
-    fix = "see whether `url` is the API's address with its version, and what stands between"
+    if not said.google:
+        return Verdict(up=True, reason=f"the answer has the status {status}, and is none of Google's", fix=BETWEEN)
+    fix = "see whether `url` is the API's address with its version"
     return Verdict(up=True, reason=f"the answer has the status {status}", fix=fix)
 
 

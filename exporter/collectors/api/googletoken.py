@@ -26,6 +26,8 @@ _GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _FORM: Final = "application/x-www-form-urlencoded"
 _LONGEST_FILE: Final = 64 << 10
 _BEFORE: Final = 300.0  # seconds that a token is renewed before its end
+_LASTS: Final = 3600  # seconds that Google's tokens last
+_AT_LEAST: Final = 60.0  # seconds that one is used, else each request would ask for another; where it ends, a 401 tells
 _INSTALL: Final = "install it with: pip install 'runbook-exporter[api]'"
 _NEW_FILE: Final = "make a new key of the service account in Google's console, as JSON, and give its file"
 _CLOCK: Final = ("short-lived", "reasonable timeframe", "check your iat and exp")
@@ -102,16 +104,20 @@ class ServiceAccount:
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token:
             raise Trouble("the answer to the service account has no `access_token`", "see what `token_url` leads to")
-        lasts = answer.get("expires_in")
-        lasts = lasts if isinstance(lasts, int | float) and not isinstance(lasts, bool) else 0.0
         self._replace(token)
-        self._until = time.monotonic() + lasts - _BEFORE
+        self._until = time.monotonic() + _good_for(answer.get("expires_in"))
 
     def _replace(self, token: str) -> None:
         """Keep a token, masked wherever it is printed; the one before is soon no secret, and must not crowd others."""
         forget(self._hidden)
         hide(token)
         self._token = self._hidden = token
+
+
+def _good_for(told: Any) -> float:
+    """Return the seconds for which a token is used, by those that it is said to last."""
+    known = isinstance(told, int | float) and 0 < told <= _LASTS
+    return max(_AT_LEAST, (told if known else _LASTS) - _BEFORE)
 
 
 def _text_of(path: str) -> str:

@@ -91,10 +91,7 @@ class Requests(NamedTuple):
 
 def requests(monitoring: Monitoring, service: str, span: Span, cancel: Cancel) -> Requests:
     """Return what a service was asked; what costs nothing is left out: most of it is the exporter's own."""
-    wanted = steps(
-        _REQUESTS, span, f'resource.type="consumed_api" AND resource.labels.service="{service}"',
-        ("resource.labels.method", "metric.labels.response_code"),
-    )  # fmt: skip
+    wanted = steps(_REQUESTS, span, _of(service), ("resource.labels.method", "metric.labels.response_code"))
     series = monitoring.series(wanted, cancel)
     used = [one for one in series if _method(one.labels) not in _COSTLESS]
     counts = [
@@ -107,13 +104,23 @@ def requests(monitoring: Monitoring, service: str, span: Span, cancel: Cancel) -
     return Requests(tuple(counts), newest(used))
 
 
+def was_asked(monitoring: Monitoring, service: str, span: Span, cancel: Cancel) -> bool:
+    """Tell whether a service was asked anything at all: the exporter itself asks each that it watches."""
+    wanted = steps(_REQUESTS, span, _of(service), ("resource.labels.method",))
+    return any(one.points for one in monitoring.series(wanted, cancel))
+
+
+def _of(service: str) -> str:
+    return f'resource.type="consumed_api" AND resource.labels.service="{service}"'
+
+
 def _method(labels: Mapping[str, str]) -> str:
     """Return the last part of a method's name, such as google.ai...GenerativeService.GenerateContent."""
     return labels.get("method", "").rpartition(".")[2]
 
 
 class Remembered(Generic[T]):
-    """What changes seldom, asked again after some seconds; where there was nothing, it may come at any time."""
+    """What changes seldom, asked again after some seconds; that there was nothing is known as well."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -122,6 +129,6 @@ class Remembered(Generic[T]):
     def get(self, ask: Callable[[], T]) -> T:
         """Return what is known, or asked for now."""
         now = time.monotonic()
-        if self._known is None or not self._known[1] or now - self._known[0] >= self._seconds:
+        if self._known is None or now - self._known[0] >= self._seconds:
             self._known = now, ask()
         return self._known[1]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 _MOST: Final = 4096  # characters of one header that are read
+_MOST_ITEMS: Final = 20
 _PIECE: Final = r'(?:"(?:[^"\\]|\\.)*"|:[A-Za-z0-9+/=]*:|[^",;=\s]+)'
 _FIELD: Final = re.compile(rf"\s*;\s*([a-z*][a-z0-9_.*-]*)\s*(?:=\s*({_PIECE}))?")
 _ITEM: Final = re.compile(rf"\s*(?:([a-z*][a-z0-9_.*-]*)\s*=\s*)?({_PIECE})")
@@ -20,10 +21,10 @@ class Item(NamedTuple):
 
 
 def items(text: str) -> list[Item]:
-    """Return the members of a list; none where one of them is malformed, as it must be ignored then."""
+    """Return the first members of a list; none where one of them is malformed, as it must be ignored then."""
     found: list[Item] = []
     at = 0
-    while at < len(text) <= _MOST:
+    while at < len(text) <= _MOST and len(found) < _MOST_ITEMS:
         item = _ITEM.match(text, at)
         if item is None:
             return []

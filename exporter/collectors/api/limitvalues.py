@@ -1,6 +1,5 @@
 """The numbers and times in headers of limits: each sender has its own form of when a limit is whole again."""
 
-import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -10,9 +9,11 @@ _NUMBER: Final = re.compile(r"[0-9]{1,19}(?:\.[0-9]{1,9})?")
 _DURATION: Final = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h|d))+")
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)")
 _UNITS: Final = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_UNLIMITED: Final = 9e18  # the largest number that 64 bits hold stands for none
+UNLIMITED: Final = 9e18
+"""The largest number that 64 bits hold is more: it stands for no limit."""
 _EPOCH: Final = 1e9  # seconds since 1970 are more than that, seconds from now are not
-_EPOCH_MS: Final = 1e12
+EPOCH_MS: Final = 1e12
+"""Milliseconds since 1970 are more than that, seconds are not."""
 _LONGEST_AGO: Final = 3600.0
 _LONGEST: Final = 366 * 86400.0
 
@@ -24,7 +25,7 @@ def amount(text: str) -> float | None:
     """
     same = {part.strip() for part in text.split(",")}
     number = same.pop() if len(same) == 1 else ""
-    if not _NUMBER.fullmatch(number) or float(number) >= _UNLIMITED:
+    if not _NUMBER.fullmatch(number) or float(number) >= UNLIMITED:
         return None
     return float(number)
 
@@ -38,16 +39,19 @@ def first_amount(text: str) -> float | None:
 def moment(text: str, now: float) -> float | None:
     """Return when a limit is whole again, in Unix seconds: told as such, in milliseconds, as a date, or from now on."""
     at = _moment(text.strip(), now)
-    if at is None or not math.isfinite(at) or not now - _LONGEST_AGO <= at <= now + _LONGEST:
-        return None
-    return at
+    return None if at is None else near(at, now)
+
+
+def near(at: float, now: float) -> float | None:
+    """Return a time that a limit may be whole again at, None where it cannot be that."""
+    return at if now - _LONGEST_AGO <= at <= now + _LONGEST else None
 
 
 def _moment(text: str, now: float) -> float | None:
     number = amount(text)
     if number is not None:
         if number >= _EPOCH:
-            return number / 1000 if number >= _EPOCH_MS else number
+            return number / 1000 if number >= EPOCH_MS else number
         return now + number
     if len(text) <= 40 and _DURATION.fullmatch(text):
         return now + sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(text))

@@ -6,15 +6,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from exporter.collector import Trouble, Unable
-from exporter.collectors.api.answers import LOOK, Answer
-from exporter.collectors.api.asking import ask, document, refuse, unanswered
+from exporter.collector import Trouble
+from exporter.collectors.api.answers import Answer
+from exporter.collectors.api.asking import BETWEEN, ask, document, refuse, unanswered
 from exporter.collectors.api.found import Found, Refused, Verdict
 from exporter.collectors.api.mappedfigures import Figures, figures_in
 from exporter.collectors.api.mappedrefusal import judged, verdict_of
 from exporter.collectors.api.moments import moments
 from exporter.collectors.api.month import month_of
-from exporter.collectors.api.provider import Look
+from exporter.collectors.api.provider import LOOK, Look
 from exporter.collectors.api.ratelimits import quotas_of
 from exporter.collectors.api.settings import APISettings
 from exporter.deadline import Cancel
@@ -22,7 +22,6 @@ from exporter.fetch import Reply
 from exporter.template import in_address, in_body
 
 _EMPTY: Final = 204
-_NOT_THE_API: Final = "see what answers at `url`: expected the API, not a page of something between"
 
 
 class Mapped:
@@ -43,8 +42,6 @@ class Mapped:
         now = time.time()
         try:
             reply = self._ask(answer, now, cancel)
-        except Unable:
-            raise
         except Trouble as trouble:
             if answer.name != LOOK:
                 raise
@@ -71,7 +68,7 @@ class Mapped:
         except Trouble as trouble:  # a page of a proxy, it may be: nobody has said whether the key is good
             if answer.name != LOOK:
                 raise
-            return Found(Verdict(up=False, reason=str(trouble), fix=_NOT_THE_API))
+            return Found(Verdict(up=False, reason=str(trouble), fix=BETWEEN))
         if answer.valid:
             refuse(judged(verdict, told, answer.valid))
         try:

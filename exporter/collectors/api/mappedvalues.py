@@ -10,14 +10,12 @@ from exporter.collector import Trouble
 from exporter.collectors.api.answerpaths import CostPath, Form, Items, QuotaPath, UsePath
 from exporter.collectors.api.counting import RUNNING
 from exporter.collectors.api.found import Count, Quota
-from exporter.collectors.api.limitvalues import moment
+from exporter.collectors.api.limitvalues import EPOCH_MS, UNLIMITED, moment, near
 from exporter.jmes import compiled, kind_of
 from exporter.mappingvalue import label_of, number_of
 
 _FIX: Final = "compare the paths in `answers` with what the provider documents"
 _MOST: Final = 20_000
-_UNLIMITED: Final = 9e18
-_MILLISECONDS: Final = 1e12  # since 1970 are more than that, seconds are not
 _DOLLARS: Final = ("usd", "$", "")
 
 
@@ -81,7 +79,7 @@ def number(item: Any, path: str, scale: float = 1.0) -> float | None:
 def amount(item: Any, path: str, scale: float) -> float | None:
     """Return an amount; one that is negative, or the largest that there is, stands for none that is known."""
     found = number(item, path, scale) if path else None
-    return None if found is None or not 0 <= found < _UNLIMITED else found
+    return None if found is None or not 0 <= found < UNLIMITED else found
 
 
 def truth(item: Any, path: str) -> bool:
@@ -109,7 +107,7 @@ def reset_at(item: Any, path: str, now: float, form: Form = "auto") -> float | N
     if form == "auto":
         return moment(label(item, path), now)
     told = number(item, path, 0.001 if "milliseconds" in form else 1.0) or 0.0
-    return _within(told if "unix" in form else now + told, now)
+    return near(told if "unix" in form else now + told, now)
 
 
 def instant(item: Any, path: str) -> float | None:
@@ -122,11 +120,7 @@ def instant(item: Any, path: str) -> float | None:
         raise _misfit(path, value, str(error)) from None
     if at is None or at < 0:
         return None
-    return at if at < _MILLISECONDS else at / 1000
-
-
-def _within(at: float, now: float) -> float | None:
-    return at if now - 3600 <= at <= now + 366 * 86400 else None
+    return at if at < EPOCH_MS else at / 1000
 
 
 def _quota(item: Any, wanted: QuotaPath, now: float) -> Quota:

@@ -7,7 +7,7 @@ from exporter.metric import counter, gauge, info
 INFO = info("runbook_api_info", "Which provider it is.", labels=("provider",), source="the configuration")
 UP = gauge(
     "runbook_api_up",
-    "1 where the API answered the last look, whatever it said but 500 to 599; 0 where it did not.",
+    "1 where the API answered the last look, if only by a refusal; 0 where nothing did, or something else.",
     source="the look",
 )
 DURATION = gauge("runbook_api_duration_seconds", "How long the last look took.", source="the look")
@@ -38,7 +38,7 @@ QUOTA_LIMIT = gauge(
 )
 QUOTA_REMAINING = gauge(
     "runbook_api_quota_remaining",
-    "How much of the limit is left; by a provider's report: after what was used in the busiest of the last windows.",
+    "How much of the limit is left; of a minute by a provider's report: after the busiest three minutes on end.",
     labels=("model", "quota", "window"),
     source="headers of answers; else the limit less what the provider has counted",
     fold="drop",
@@ -92,11 +92,17 @@ BUDGET = gauge(
     labels=("source",),
     source="the configuration, and the provider's limit",
 )
+UNPRICED = gauge(
+    "runbook_api_unpriced_models",
+    "How many of the models that were used in the month have no price: the estimate is without them.",
+    source="the provider's report of use, and the configuration",
+)
 PRICE = gauge(
     "runbook_api_price_usd",
     "What one token costs, in US dollars.",
     labels=("model", "type"),
     source="the configuration",
+    fold="drop",
 )
 MONTH_START = gauge(
     "runbook_api_month_start_timestamp_seconds",
@@ -123,5 +129,5 @@ RETRY = gauge(
 
 METRICS: Final = (
     INFO, UP, DURATION, KEY_VALID, ACCESS, MODEL_UP, QUOTA_LIMIT, QUOTA_REMAINING, QUOTA_RESET, EXHAUSTED, RATE_LIMITED,
-    REQUESTS, TOKENS, COST, ITEM_COST, BUDGET, PRICE, MONTH_START, MONTH_END, DATA, RETRY,
+    REQUESTS, TOKENS, COST, ITEM_COST, BUDGET, UNPRICED, PRICE, MONTH_START, MONTH_END, DATA, RETRY,
 )  # fmt: skip

@@ -92,9 +92,10 @@ class Monitoring:
         newest_first = {labels: sorted(points, reverse=True) for labels, points in found.items()}
         return [Series(dict(labels), points) for labels, points in newest_first.items()]
 
-    def kinds(self, beginning: str, cancel: Cancel) -> list[str]:
-        """Return the metric types of the project that begin so."""
+    def kinds(self, beginning: str, cancel: Cancel, *, active: bool = False) -> list[str]:
+        """Return the metric types that begin so: all that Google knows, or those that had figures in the last day."""
         query = [("filter", f'metric.type = starts_with("{beginning}")')]
+        query += [("activeOnly", "true")] if active else []
         found = [one.get("type") for page in self._pages("metricDescriptors", query, cancel) for one in page]
         if not all(isinstance(kind, str) for kind in found):
             raise _odd("a metric has no `type`")

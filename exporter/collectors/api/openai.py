@@ -4,15 +4,16 @@ GET /models costs nothing and needs a key (developers.openai.com/api/reference, 
 /rest/api/azureopenai/models/list); all that is of the organization needs an admin key, which can do nothing else.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from exporter.collector import Trouble, Unable
-from exporter.collectors.api.asking import document, unanswered
-from exporter.collectors.api.found import Found, Key, Quota, Verdict
-from exporter.collectors.api.openaiasking import GOOD, Asking
+from exporter.collector import Trouble
+from exporter.collectors.api.asking import BETWEEN, document, unanswered
+from exporter.collectors.api.found import GOOD, Found, Key, Quota, Verdict
+from exporter.collectors.api.openaiasking import DAY, Asking, wants_rest
 from exporter.collectors.api.openaicalls import Calls
 from exporter.collectors.api.openaicost import cost
 from exporter.collectors.api.openailimits import by_minute, limits, rate_limits
@@ -24,7 +25,14 @@ from exporter.collectors.api.settings import APISettings
 from exporter.deadline import Cancel
 from exporter.fetch import Reply
 
-_DAY: Final = 86400
+_STAND: Final = 2.0  # intervals for which limits are known after they were read, or could not be
+
+
+class _Known(NamedTuple):
+    """The limits, and when they were read: two looks have them, each in a thread of its own."""
+
+    time: float = -math.inf
+    quotas: tuple[Quota, ...] = ()
 
 
 class OpenAI:
@@ -34,7 +42,7 @@ class OpenAI:
         self._settings = settings
         self._asking = Asking(settings)
         self._calls = Calls(self._asking)
-        self._limits: tuple[Quota, ...] | None = None
+        self._known = _Known()
 
     def looks(self) -> Sequence[Look]:
         settings = self._settings
@@ -52,12 +60,10 @@ class OpenAI:
         """Ask for the list of models, or where there is only an admin key for today's cost: neither costs anything."""
         path, query = "/models", []
         if key == "admin":
-            today = int(time.time()) // _DAY * _DAY
+            today = int(time.time()) // DAY * DAY
             path, query = "/organization/costs", [("start_time", today), ("limit", 1)]
         try:
             reply = self._asking.reply(key, path, cancel, query)
-        except Unable:
-            raise
         except Trouble as trouble:
             return Found(unanswered(trouble))
         verdict = _judged(reply) if 200 <= reply.status < 300 else verdict_of(reply, key)
@@ -65,18 +71,28 @@ class OpenAI:
 
     def usage(self, cancel: Cancel) -> Found:
         """Read what was used, and what that leaves of the limits, which after a restart are not known yet."""
-        if self._limits is None and self._settings.project:
-            try:
-                self._limits = tuple(rate_limits(self._asking, cancel))
-            except Trouble:  # the look at the limits says why, and tries again
-                self._limits = ()
-        return usage(self._asking, by_minute(self._limits or ()), cancel)
+        age = time.monotonic() - self._known.time
+        if self._settings.project and age > _STAND * self._settings.limits_interval:
+            self._know(self._rate_limits(cancel))
+        return usage(self._asking, by_minute(self._known.quotas), cancel)
 
     def limits(self, cancel: Cancel) -> Found:
         """Read the limits."""
         found = limits(self._asking, cancel)
-        self._limits = found.quotas
+        self._know(found.quotas)
         return found
+
+    def _know(self, quotas: tuple[Quota, ...]) -> None:
+        self._known = _Known(time.monotonic(), quotas)
+
+    def _rate_limits(self, cancel: Cancel) -> tuple[Quota, ...]:
+        """Return the limits; none where they cannot be read, as the look at them says why, and tries again."""
+        try:
+            return tuple(rate_limits(self._asking, cancel))
+        except Trouble as trouble:
+            if wants_rest(trouble):
+                raise
+            return ()
 
 
 def _judged(reply: Reply) -> Verdict:
@@ -84,8 +100,7 @@ def _judged(reply: Reply) -> Verdict:
     try:
         told = document(reply)
     except Trouble as trouble:
-        fix = "see what answers at `url`: expected the API, not a page of something between"
-        return Verdict(up=False, reason=str(trouble), fix=fix)
+        return Verdict(up=False, reason=str(trouble), fix=BETWEEN)
     if _is_list(told):
         return GOOD
     return Verdict(up=True, reason="the answer is no list, as is documented", fix="see what answers at `url`")

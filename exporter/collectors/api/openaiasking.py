@@ -6,14 +6,13 @@ from urllib.parse import quote
 
 from exporter.collector import Trouble
 from exporter.collectors.api.asking import Query, ask, document, refuse
-from exporter.collectors.api.found import Key, Refused, Verdict
+from exporter.collectors.api.found import Key, Refused
 from exporter.collectors.api.openairefusal import verdict_of
 from exporter.collectors.api.settings import APISettings
 from exporter.deadline import Cancel
 from exporter.fetch import Reply
 
-GOOD: Final = Verdict(up=True, valid=True, allowed=True)
-"""What an answer with figures says of the key that was shown."""
+DAY: Final = 86400
 _LARGEST: Final = 1e18  # what is counted is less: more is a mistake, as is what is no number
 _MOST_PAGES: Final = 50
 _CHANGED: Final = "see whether a newer version of the exporter knows this form"
@@ -21,6 +20,11 @@ _CHANGED: Final = "see whether a newer version of the exporter knows this form"
 
 class Missing(Refused):
     """What was asked for is not there: 404."""
+
+
+def wants_rest(trouble: Trouble) -> bool:
+    """Tell whether the provider wants to be left alone: what else would be asked at once is not asked then."""
+    return isinstance(trouble, Refused) and (trouble.verdict.limited or trouble.verdict.wait > 0)
 
 
 class Asking:

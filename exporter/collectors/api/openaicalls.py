@@ -8,10 +8,10 @@ import time
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from exporter.collector import Trouble, Unable
+from exporter.collector import Trouble
 from exporter.collectors.api.asking import document, json_body, unanswered
-from exporter.collectors.api.found import Found, Quota, Verdict
-from exporter.collectors.api.openaiasking import GOOD, Asking
+from exporter.collectors.api.found import GOOD, Found, Quota, Verdict
+from exporter.collectors.api.openaiasking import Asking
 from exporter.collectors.api.openairefusal import said_of, verdict_of
 from exporter.collectors.api.ratelimits import quotas_of
 from exporter.deadline import Cancel
@@ -57,8 +57,6 @@ class Calls:
             quotas += _limits(reply, model, time.time())
             if 200 <= reply.status < 300:
                 return _judged(document(reply))
-        except Unable:
-            raise
         except Trouble as trouble:
             return unanswered(trouble)
         return _refused(reply)
@@ -109,7 +107,7 @@ def _refused(reply: Reply) -> Verdict:
         return GOOD
     if reply.status in (400, 404) and said.has(*_OTHERWISE):
         return Verdict(up=True, reason=_NO_CHAT, fix="take it out of `models`")
-    return verdict_of(reply, "main")
+    return verdict_of(reply, "main", called=True)
 
 
 def _judged(answer: Any) -> Verdict:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from exporter.collectors.api.found import Found, Quota, Refused, Verdict
+from exporter.collectors.api.found import GOOD, Found, Quota, Refused, Verdict
 from exporter.collectors.api.openaiasking import (
-    GOOD,
+    DAY,
     Asking,
     Missing,
     a_count,
@@ -22,7 +22,6 @@ from exporter.collectors.api.openaiasking import (
 from exporter.collectors.api.openaiusage import Limits, limited_as, models_since
 from exporter.deadline import Cancel
 
-_DAY: Final = 86400
 _FIELDS: Final = {
     "max_requests_per_1_minute": ("requests", "minute"),
     "max_tokens_per_1_minute": ("tokens", "minute"),
@@ -88,9 +87,9 @@ def rate_limits(asking: Asking, cancel: Cancel) -> Iterator[Quota]:
 
 def _wanted(asking: Asking, known: Mapping[str, object], cancel: Cancel) -> list[str]:
     """Return the models whose limits are shown: those configured and used; any where use may not be read."""
-    today = int(time.time()) // _DAY * _DAY
+    today = int(time.time()) // DAY * DAY
     try:
-        used = models_since(asking, today - _DAY, cancel)
+        used = models_since(asking, today - DAY, cancel)
     except Refused as refusal:
         if refusal.verdict.allowed is not False:
             raise

@@ -7,7 +7,7 @@ Its message is looked into where nothing else tells, and never shown: it may hol
 
 from typing import Any, Final, NamedTuple
 
-from exporter.collectors.api.asking import LONGEST_WAIT, document_or_none, wait_of
+from exporter.collectors.api.asking import BETWEEN, LONGEST_WAIT, ROTATE, document_or_none, failing, wait_of
 from exporter.collectors.api.found import Key, Limit, Verdict
 from exporter.collectors.api.limitvalues import amount
 from exporter.fetch import Reply
@@ -33,7 +33,8 @@ _ORGANIZATION: Final = {
 }  # fmt: skip
 _NO_MODEL: Final = {"model_not_found", "deploymentnotfound", "modelnotfound"}
 _NAMES: Final[dict[Key, str]] = {"main": "the key", "admin": "the admin key"}
-_ROTATE: Final = "make a new one, and put it where the target's configuration reads it"
+_NO_PLACE: Final = ("invalid url", "unknown request url")
+"""How OpenAI says that nothing is at an address, with the path in its text."""
 
 
 class Said(NamedTuple):
@@ -61,12 +62,14 @@ def said_of(reply: Reply) -> Said:
     return Said(_word(error.get("code")), _word(error.get("type")), _word(error.get("param")), _word(text))
 
 
-def verdict_of(reply: Reply, key: Key) -> Verdict:
-    """Return what a refusal means for the service and for the key that was shown; any status but 200 to 299 is one."""
+def verdict_of(reply: Reply, key: Key, *, called: bool = False) -> Verdict:
+    """Return what a refusal means for the service and for the key that was shown; any status but 200 to 299 is one.
+
+    `called` is whether a model was, which may be what is not there.
+    """
     said, name = said_of(reply), _NAMES.get(key, "the key")
     if reply.status >= 500:
-        fix = "see the provider's status page, or the log of a server of your own"
-        return Verdict(up=False, wait=wait_of(reply), reason=f"the provider fails (status {reply.status})", fix=fix)
+        return failing(reply, "see the provider's status page, or the log of a server of your own")
     if reply.status == 402 or {said.code, said.kind} & _MONEY:
         return _money()
     if reply.status == 429:
@@ -75,13 +78,13 @@ def verdict_of(reply: Reply, key: Key) -> Verdict:
         return _rejected(said, name)
     if reply.status in (401, 403):
         return _denied(reply.status, said, name)
-    return _unexpected(reply.status, said, key)
+    return _unexpected(reply.status, said, key, called=called)
 
 
 def _money() -> Verdict:
     fix = "pay, or raise the limit, in the provider's settings of billing and limits"
     reason = "refused, as the money or a limit of it is used up"
-    return Verdict(up=True, valid=True, allowed=True, limit="money", limited=True, reason=reason, fix=fix)
+    return Verdict(up=True, valid=True, allowed=True, limit="money", reason=reason, fix=fix)
 
 
 def _too_many(reply: Reply, said: Said) -> Verdict:
@@ -113,24 +116,27 @@ def _denied(status: int, said: Said, name: str) -> Verdict:
     if said.code in _ORGANIZATION or said.has("member of an organization", "no such organization"):
         fix = "see that the key's owner is a member, and that the headers that are sent name the right one"
         return Verdict(up=True, reason=f"{name} is not of the organization or project that is asked for", fix=fix)
+    if said == Said():  # no error of the API's: it may never have seen the key
+        reason = f"refused, with no error that the API has ({status})"
+        return Verdict(up=True, reason=reason, fix=f"{BETWEEN}, as a proxy or a firewall has")
     if status == 401:
         return _rejected(said, name)
     reason = f"{name} is refused, and no reason is given that is known ({status})"
     fix = "see what stands between, as a proxy or a firewall, and what the key may do"
-    return Verdict(up=True, allowed=False if said != Said() else None, reason=reason, fix=fix)
+    return Verdict(up=True, allowed=False, reason=reason, fix=fix)
 
 
 def _rejected(said: Said, name: str) -> Verdict:
     if said.has("deactivated") or said.code == "account_deactivated":
         return Verdict(up=True, valid=False, reason=f"the account of {name} is closed", fix="ask the provider why")
     if said.has("wrong api endpoint"):
-        fix = f"see that `url` is the resource's own endpoint; else {_ROTATE}"
+        fix = f"see that `url` is the resource's own endpoint; else {ROTATE}"
         return Verdict(up=True, valid=False, reason=f"{name} is rejected, or is another resource's", fix=fix)
-    return Verdict(up=True, valid=False, reason=f"{name} is rejected", fix=_ROTATE)
+    return Verdict(up=True, valid=False, reason=f"{name} is rejected", fix=ROTATE)
 
 
-def _unexpected(status: int, said: Said, key: Key) -> Verdict:
-    if said.code in _NO_MODEL or said.has("invalid model name") or (status == 404 and said.has("model")):
+def _unexpected(status: int, said: Said, key: Key, *, called: bool) -> Verdict:
+    if called and _is_of_model(status, said):
         reason = f"there is no such model, or the key may not use it ({status})"
         return Verdict(up=True, reason=reason, fix="correct `models`, or allow the key to use it")
     if status == 404:
@@ -139,6 +145,13 @@ def _unexpected(status: int, said: Said, key: Key) -> Verdict:
         return Verdict(up=True, reason="there is nothing at this address (404)", fix=fix)
     fix = "see whether `url` and `project` are right, and what stands between"
     return Verdict(up=True, reason=f"what was asked is refused (status {status})", fix=fix)
+
+
+def _is_of_model(status: int, said: Said) -> bool:
+    """Tell whether the refusal of a call is for its model: the path, too, may have that word."""
+    if said.code == "unknown_url" or said.has(*_NO_PLACE):
+        return False
+    return said.code in _NO_MODEL or said.has("invalid model name") or (status == 404 and said.has("model"))
 
 
 def _word(value: Any) -> str:

@@ -12,8 +12,9 @@ from typing import Any, Final, Literal, NamedTuple
 
 from exporter.collector import Trouble
 from exporter.collectors.api.asking import Query
-from exporter.collectors.api.found import Count, Found, Quota, Refused
-from exporter.collectors.api.openaiasking import GOOD, Asking, Missing, a_count, a_list, a_text, an_object
+from exporter.collectors.api.busiest import busiest
+from exporter.collectors.api.found import GOOD, Count, Found, Quota, Refused
+from exporter.collectors.api.openaiasking import Asking, Missing, a_count, a_list, a_text, an_object
 from exporter.deadline import Cancel
 
 _TOKENS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -49,7 +50,7 @@ class Line(NamedTuple):
 
 
 def usage(asking: Asking, limits: Limits, cancel: Cancel) -> Found:
-    """Return what was used in the last day by hours, and what is left of the limits after the busiest minute."""
+    """Return what was used in the last day by hours, and what is left of the limits in the busiest minutes."""
     now = time.time()
     lines, remark = _all(asking, int(now) // _HOUR * _HOUR - _HOURS * _HOUR, cancel)
     minutes = list(report(asking, "completions", "1m", int(now) // 60 * 60 - _MINUTES * 60, cancel, _AT_ONCE))
@@ -97,9 +98,9 @@ def _of_completions(limits: Limits, lines: list[Line]) -> Limits:
 
 
 def left(limits: Limits, minutes: list[Line]) -> Iterator[Quota]:
-    """Yield what the busiest of the last whole minutes left of each limit; nothing where no use was reported in them.
+    """Yield what the busiest of the last whole minutes left of each limit: the least in each of three on end.
 
-    That may be since nothing was used, or since the report is late.
+    Nothing where no use was reported in them: that may be since nothing was used, or since the report is late.
     """
     if not minutes:
         return
@@ -111,8 +112,7 @@ def left(limits: Limits, minutes: list[Line]) -> Iterator[Quota]:
         used[model, "tokens"][line.start] += sum(line.tokens.values())
     for (model, quota), limit in limits.items():
         if quota in ("requests", "tokens"):
-            busiest = max(used[model, quota].values(), default=0.0)
-            yield Quota(model, quota, "minute", limit, max(0.0, limit - busiest))
+            yield Quota(model, quota, "minute", limit, max(0.0, limit - busiest(used[model, quota])))
 
 
 def report(

@@ -1,11 +1,13 @@
 """What each provider is to the collector: a few looks, each by one key, at its own interval."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from exporter.collectors.api.found import Found, Key
 from exporter.deadline import Cancel
 
+LOOK: Final = "look"
+"""The name of the look that tells whether the API answers, and takes the key."""
 Work = Callable[[Cancel], Found]
 
 

@@ -56,9 +56,10 @@ def quotas_of(headers: Mapping[str, str], model: str = "", window: str = "", *, 
 
 def window_of(seconds: float | None) -> str:
     """Return the name of a window of so many seconds; "" where it has none."""
-    if seconds is None:
+    if seconds is None or seconds != int(seconds):
         return ""
-    return "month" if seconds in _MONTH else _WINDOWS.get(int(seconds), "") if seconds == int(seconds) else ""
+    whole = int(seconds)  # a float is compared with each number of a range
+    return "month" if whole in _MONTH else _WINDOWS.get(whole, "")
 
 
 def _left(quota: Quota) -> float:

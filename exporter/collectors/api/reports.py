@@ -16,6 +16,7 @@ from exporter.collectors.api.metrics import (
     RATE_LIMITED,
     REQUESTS,
     TOKENS,
+    UNPRICED,
 )
 from exporter.metric import Remarking, Samples
 
@@ -61,7 +62,7 @@ def search(looks: Looks) -> Remarking:
 
 def report(name: str, looks: Looks) -> Remarking:
     """Yield what one look found; the remark says why the last try found nothing, or what was left out."""
-    found, remark = looks.report(name)
+    found, _, remark = looks.report(name)
     if name == "look":
         yield DURATION(found.seconds)
     yield DATA(found.data, read=name)
@@ -69,8 +70,8 @@ def report(name: str, looks: Looks) -> Remarking:
         yield MODEL_UP(answered, model=model)
     yield from _counted(name, looks)
     yield BUDGET(found.budget, source="provider")
-    unpriced = yield from _costs(name, found, looks)
-    return "; ".join(filter(None, (remark, found.remark, unpriced)))
+    yield from _costs(name, found, looks)
+    return "; ".join(filter(None, (remark, found.remark)))
 
 
 def _counted(name: str, looks: Looks) -> Samples:
@@ -84,15 +85,14 @@ def _counted(name: str, looks: Looks) -> Samples:
             yield RATE_LIMITED(total, source="project")
 
 
-def _costs(name: str, found: Found, looks: Looks) -> Remarking:
-    """Yield what the month has cost, where the figures are of this month; the remark names what has no price."""
+def _costs(name: str, found: Found, looks: Looks) -> Samples:
+    """Yield what the month has cost, where the figures are of this month, by bill and by configured prices."""
     if looks.month(name, found) is None:
-        return ""
+        return
     yield COST(found.cost, source="billed")
     for item, value in found.items.items():
         yield ITEM_COST(value, item=item)
-    if not found.tokens or not looks.settings.prices:
-        return ""
-    estimate = estimated(found.tokens, looks.settings.prices)
-    yield COST(estimate.cost, source="estimate")
-    return f"no price is given of {', '.join(estimate.unpriced[:5])}" if estimate.unpriced else ""
+    if found.tokens and looks.settings.prices:
+        estimate = estimated(found.tokens, looks.settings.prices)
+        yield COST(estimate.cost, source="estimate")
+        yield UNPRICED(len(estimate.unpriced))

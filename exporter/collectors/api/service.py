@@ -24,11 +24,11 @@ def service(looks: Looks) -> Remarking:
         if one.look == "look":
             yield UP(one.verdict.up)
     yield from _keys(noted)
-    yield from _exhausted(looks, noted)
+    yield from _exhausted(looks)
     yield RATE_LIMITED(looks.counting.totals().get(REFUSED_US, 0), source="exporter")
     for name, left in looks.away().items():
         yield RETRY(round(time.time() + left), read=name)
-    return _remark(noted)
+    return _remark([*noted, *(one for one in looks.limiting() if one not in noted)])
 
 
 def _keys(noted: list[Noted]) -> Samples:
@@ -42,13 +42,14 @@ def _valid(noted: list[Noted]) -> dict[str, bool]:
     return {one.key: one.verdict.valid for one in noted if one.verdict.valid is not None}
 
 
-def _exhausted(looks: Looks, noted: list[Noted]) -> Samples:
+def _exhausted(looks: Looks) -> Samples:
     """Yield what is used up; nothing where no answer tells, and of the money alone where only a report does."""
-    told = [found.spent for found in looks.reports().values() if found.spent is not None]
-    if not any(one.verdict.up and one.key in _OWN for one in noted):
+    told = [report.found.spent for report in looks.reports().values() if report.found.spent is not None]
+    own = [one for one in looks.limiting() if one.key in _OWN]
+    if not any(one.verdict.up for one in own):
         yield EXHAUSTED(any(told) if told else None, reason="money")
         return
-    said = {one.verdict.limit for one in noted if one.key in _OWN} | ({"money"} if any(told) else set())
+    said = {one.verdict.limit for one in own} | ({"money"} if any(told) else set())
     for reason in _REASONS:
         yield EXHAUSTED(reason in said, reason=reason)
 

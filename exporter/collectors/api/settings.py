@@ -6,6 +6,7 @@ from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.collectors.api.answers import Answer, check_answers
+from exporter.collectors.api.keyplaces import check_keys
 from exporter.models import Problems
 from exporter.request import RequestSettings, check_proxy, check_url, header_problem
 from exporter.setting import FilePath, Seconds, Secret, SecretURL, setting
@@ -17,6 +18,7 @@ URLS: Final = {
     "customsearch": "https://customsearch.googleapis.com",
 }
 """Where each provider is, unless `url` says otherwise."""
+_ZONES: Final = {"gemini": "America/Los_Angeles", "customsearch": "America/Los_Angeles"}
 _LEAST: Final = {
     "look_interval": 60.0, "call_interval": 60.0, "usage_interval": 60.0, "limits_interval": 600.0,
     "cost_interval": 600.0, "search_interval": 3600.0,
@@ -121,8 +123,9 @@ class APISettings(RequestSettings):
         example="{gpt-4o: {input: 2.5, cached: 1.25, output: 10}}",
     )  # fmt: skip
     month_zone: str = setting(
-        "UTC", help="The time zone in which the provider's months begin.", example="America/Los_Angeles"
-    )
+        "", help="The time zone in which months begin; the provider's own by default: UTC, and of Google's "
+        "America/Los_Angeles.", example="Europe/Berlin",
+    )  # fmt: skip
     look_interval: Seconds = setting(120.0, help="How often it is asked whether it answers and takes the key.")
     call_interval: Seconds = setting(3600.0, help="How often `models` are called.")
     usage_interval: Seconds = setting(300.0, help="How often its report of use is read.")
@@ -139,7 +142,7 @@ class APISettings(RequestSettings):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.month_zone)
+        return ZoneInfo(self.month_zone or _ZONES.get(self.provider, "UTC"))
 
     @property
     def base(self) -> str:
@@ -155,6 +158,7 @@ class APISettings(RequestSettings):
         yield from self._check_openai()
         yield from self._check_intervals()
         yield from self._check_figures()
+        yield from self._check_money()
 
     def _check_address(self) -> Problems:
         for name, given in (("monitoring_url", self.monitoring_url), ("token_url", self.token_url)):
@@ -179,6 +183,7 @@ class APISettings(RequestSettings):
             yield "service_account_file", "is missing; expected one, as Google tells a project's figures to no API key"
 
     def _check_openai(self) -> Problems:
+        yield from check_keys(self.base, self.key, self.admin_key)
         for name, secret in (("key", self.key), ("admin_key", self.admin_key)):
             if secret is not None and (problem := header_problem("Authorization", secret.reveal())):
                 yield name, problem
@@ -216,10 +221,22 @@ class APISettings(RequestSettings):
         if len(set(self.models)) < len(self.models) or "" in self.models:
             yield "models", "has a name twice, or an empty one; expected different names"
         try:
-            ZoneInfo(self.month_zone)
+            _ = self.zone
         except (ZoneInfoNotFoundError, ValueError, OSError):
             fix = "expected one such as UTC or Europe/Berlin; where this machine has no time zones install tzdata"
             yield "month_zone", f"is no time zone that is known here; {fix}"
+
+    def _check_money(self) -> Problems:
+        """Find prices and a budget that nothing could be measured against, so that nobody waits for their alerts."""
+        counts = (self.provider == "openai" and self.admin_key is not None) or bool(self.service_account_file)
+        counts = counts and self.provider in ("openai", "gemini")
+        beside = "expected `admin_key` beside it (openai), or `service_account_file` (gemini)"
+        if self.prices and not counts:
+            yield "prices", f"have no tokens to be multiplied with; {beside}"
+        costs = any(answer.cost is not None for answer in self.answers)
+        costs = costs or (counts and (self.provider == "openai" or bool(self.prices)))
+        if self.budget is not None and not costs:
+            yield "budget", f"has no cost to be held against; {beside}, with `prices`, or an answer's `cost` (json)"
 
 
 def _default(name: str) -> object:
