@@ -24,7 +24,7 @@ _OF_THE_HOST = (
 )
 # files that take longest, which begin first, so that none is left alone in the end
 _LONGEST = (
-    "test_dashboards_live", "test_rules_figures", "test_page", "test_celery_fleet", "test_celery_collector",
+    "test_rules_figures", "test_page", "test_celery_fleet", "test_celery_collector",
     "test_dashboards_outside_live", "test_celery_queues_rabbitmq", "test_arrives", "test_celery_workers",
     "test_web_reload", "test_web_tls", "test_websocket_socketio", "test_celery_queues_way", "test_cache_validation",
     "test_backup_trouble", "test_backup_dumps", "test_backup_restore", "test_dependency_npm", "test_task_done",

@@ -27,8 +27,8 @@ from tests.postgres import NEWEST, Cluster, monitor, server, standby_of
 from tests.process import HURRIED, free_port
 from tests.support import until
 
-# Everything that is watched has to start.
-pytestmark = pytest.mark.timeout(300)
+# Everything that is watched has to start, some forty servers and programs: that takes both processors for minutes.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
 
 # What gives nothing where all is well, or on a machine like this one: a part of the query, and why.
 EMPTY: dict[str, str] = {
