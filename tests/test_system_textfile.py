@@ -32,14 +32,14 @@ made: list[Host] = []
 
 GOOD = {
     "apt.prom": """\
-# HELP apt_upgrades_pending Apt packages \\\\ pending\\nupdates by origin.
-# TYPE apt_upgrades_pending gauge
-apt_upgrades_pending{origin="Debian:stable", arch="amd64",} 3
-apt_upgrades_pending{arch="all"} 0
+# HELP dnf_upgrades_pending Apt packages \\\\ pending\\nupdates by origin.
+# TYPE dnf_upgrades_pending gauge
+dnf_upgrades_pending{origin="Debian:stable", arch="amd64",} 3
+dnf_upgrades_pending{arch="all"} 0
 # a comment
 
-# TYPE node_reboot_required gauge
-node_reboot_required 1e0
+# TYPE node_reset_required gauge
+node_reset_required 1e0
 """,
     "batch.prom": """\
 # HELP batch_seconds Duration.

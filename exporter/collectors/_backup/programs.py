@@ -11,6 +11,11 @@ from typing import Any, Final
 
 from exporter.collector import Trouble
 
+try:  # here: once it is another user, a process may not reach what it imports
+    import resource
+except ModuleNotFoundError:  # where there is no Linux there is none, and no limit either
+    resource = None  # type: ignore[assignment]
+
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PR_SET_PDEATHSIG: Final = 1
 _KEPT: Final = 8 << 10
@@ -33,8 +38,6 @@ def lowered() -> dict[str, str]:
 
 def own_end() -> None:
     """Have the kernel end this process with the one that began it."""
-    import resource  # where there is no Linux there is none
-
     _SYSTEM.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -69,6 +72,4 @@ def quietly() -> None:
 
 def bounded(memory: int) -> None:
     """Refuse this process more memory than that."""
-    import resource
-
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
