@@ -37,6 +37,7 @@ def listeners(broker: Redis) -> int:
     return str(broker.ask("CLIENT", "LIST")).count(" flags=P ")
 
 
+@pytest.mark.long  # on a busy machine one of the two falls behind
 def test_names_types_labels_and_values_are_theirs(tmp_path: Path) -> None:
     if not PEER.exists():
         reason = "celery-exporter is not here: `make test` installs it (.ci/celery)"

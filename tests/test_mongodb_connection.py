@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import bson
+import psutil
 import pytest
 
 from exporter import config
@@ -146,6 +147,7 @@ def test_a_server_that_hangs_as_a_process_does_when_stopped() -> None:
         assert target.read().up
         before = threading.active_count()
         os.kill(running.pid, signal.SIGSTOP)
+        until(lambda: psutil.Process(running.pid).status() == psutil.STATUS_STOPPED)
         for _ in range(3):
             began = time.monotonic()
             snapshot = target.read()
