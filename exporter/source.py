@@ -43,8 +43,8 @@ class Source:
         return tuple(_one_line(redact(text)) for _, text in sorted(self._warnings, key=itemgetter(0)))
 
     def resolve(self, path: str) -> str:
-        """Return a path as seen from the directory of the configuration file."""
-        return os.path.join(os.path.dirname(self.file), path) if path else path
+        """Return a path seen from the configuration file's directory, and whole: our processes begin elsewhere."""
+        return os.path.join(os.path.abspath(os.path.dirname(self.file)), path) if path else path
 
 
 def _one_line(text: str) -> str:

@@ -517,3 +517,13 @@ def test_no_mistake_in_a_good_file_makes_a_traceback(data: st.DataObject) -> Non
         )
         text = text[:start] + new + text[end:]
     expect_no_traceback(text.encode("utf-8", "surrogatepass"))
+
+
+def test_a_relative_path_is_whole_wherever_a_process_of_ours_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place, file in (("config.yml", "app.duckdb"), ("etc/config.yml", "etc/app.duckdb")):
+        text = b"targets: {it: {collector: duckdb, path: app.duckdb}}"
+        (target,) = config.read(text, place, config.INSTALLED, {}).targets
+        assert target.settings.path == str(tmp_path / file)
