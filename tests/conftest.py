@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.apiserver import API
 from tests.hostmounts import alone
 
 HERE = Path(__file__).parent
@@ -54,6 +55,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 def _mounts(request: pytest.FixtureRequest) -> Iterator[None]:
     with alone() if request.path.name.startswith(_OF_THE_HOST) else nullcontext():
         yield
+
+
+@pytest.fixture(scope="session")
+def openai_api() -> Iterator[API]:
+    """Serve what OpenAI documents, for all tests of it."""
+    from tests.openaireplies import openai  # most tests need nothing of that
+
+    with openai() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

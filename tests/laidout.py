@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,17 @@ STEP: Final = 300
 Page = dict[str, float]
 Story = Sequence[tuple[int, Page]]
 """At which scrape on which page is given."""
+
+
+class Clock:
+    """The time of this process, so many seconds ahead of what it is."""
+
+    def __init__(self, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+        self._real = time.time
+
+    def __call__(self) -> float:
+        return self._real() + self.ahead
 
 
 def figures(text: str, prefix: str, now: float) -> Page:

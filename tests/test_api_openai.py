@@ -3,7 +3,7 @@
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,15 +20,9 @@ from tests.support import until
 GOOD = Verdict(up=True, valid=True, allowed=True)
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[API]:
-    with replies.openai() as server:
-        yield server
-
-
 @pytest.fixture
-def server(serving: API) -> API:
-    return replies.anew(serving)
+def server(openai_api: API) -> API:
+    return replies.anew(openai_api)
 
 
 def looked(server: API, said: Said, **settings: object) -> Verdict:

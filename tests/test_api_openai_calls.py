@@ -1,7 +1,7 @@
 """Calls of models at OpenAI: what is sent, what a refusal says of one and of the others, what headers leave."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,9 @@ from tests.support import until
 GOOD = Verdict(up=True, valid=True, allowed=True)
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[API]:
-    with replies.openai() as server:
-        yield server
-
-
 @pytest.fixture
-def server(serving: API) -> API:
-    return replies.anew(serving)
+def server(openai_api: API) -> API:
+    return replies.anew(openai_api)
 
 
 # Calls of models

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,15 +36,9 @@ COMPLETIONS = usage_path("completions")
 SPEND = "/v1/organization/spend_limit"
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[API]:
-    with replies.openai() as server:
-        yield server
-
-
 @pytest.fixture
-def server(serving: API) -> API:
-    return replies.anew(serving)
+def server(openai_api: API) -> API:
+    return replies.anew(openai_api)
 
 
 # Cost

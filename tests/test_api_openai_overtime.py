@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,9 @@ COMPLETIONS = usage_path("completions")
 REQUESTS = 'runbook_api_requests_total{model="a",operation="completions"}'
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[API]:
-    with replies.openai() as server:
-        yield server
-
-
 @pytest.fixture
-def server(serving: API) -> API:
-    return replies.anew(serving)
+def server(openai_api: API) -> API:
+    return replies.anew(openai_api)
 
 
 def again(target: One, name: str) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from email.utils import formatdate
 
 import pytest
@@ -21,15 +21,9 @@ from tests.openaireplies import KEY, MODELS_PATH, PROJECT, look, no_scope, provi
 ADMIN_LOOKS = ("usage", "cost", "limits")
 
 
-@pytest.fixture(scope="module")
-def serving() -> Iterator[API]:
-    with replies.openai() as server:
-        yield server
-
-
 @pytest.fixture
-def server(serving: API) -> API:
-    return replies.anew(serving)
+def server(openai_api: API) -> API:
+    return replies.anew(openai_api)
 
 
 def looked(server: API, said: Said) -> Verdict:

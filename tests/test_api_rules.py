@@ -17,6 +17,7 @@ from tests import googlereplies as google
 from tests import openaireplies as openai
 from tests.apiserver import Said
 from tests.engine import series_of
+from tests.laidout import Clock
 from tests.onetarget import one
 from tests.process import ROOT
 from tests.support import until
@@ -38,22 +39,12 @@ Story = list[tuple[int, Page]]
 """From which minute on which page is scraped."""
 
 
-class Clock:
-    """The time of this process: in the middle of a month, at noon in California."""
-
-    def __init__(self) -> None:
-        self._real = time.time
-        now = datetime.fromtimestamp(self._real(), UTC)
-        self.ahead = now.replace(day=20, hour=20, minute=2, second=0).timestamp() - self._real()
-
-    def __call__(self) -> float:
-        return self._real() + self.ahead
-
-
 @pytest.fixture(scope="module")
 def clock() -> Iterator[Clock]:
+    """Have it be noon in California, in the middle of a month."""
+    now = datetime.now(UTC)
     with pytest.MonkeyPatch.context() as patch:
-        here = Clock()
+        here = Clock((now.replace(day=20, hour=20, minute=2, second=0) - now).total_seconds())
         patch.setattr(time, "time", here)
         yield here
 

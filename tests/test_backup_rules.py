@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 from tests.backups import aged, dump, fill, unjudged, watching
-from tests.laidout import Page, alerts_of, disagreement, figures, firing, series
+from tests.laidout import Clock, Page, alerts_of, disagreement, figures, firing, series
 from tests.onetarget import One
 from tests.postgres import PASSWORD, Cluster, server
 from tests.support import until
@@ -41,17 +41,6 @@ NEW: Final = {"never", "restored"}
 """Backups that are on the page only while something is wrong, as they are never well."""
 READ: Final = {"well", "damaged", "restored", "lacking"}
 """Backups that are read as what they are; a command says of the others that they are whole, as that is quick."""
-
-
-class Clock:
-    """The time of this process, which may be ahead."""
-
-    def __init__(self) -> None:
-        self._real = time.time
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return self._real() + self.ahead
 
 
 @pytest.fixture(scope="module")
