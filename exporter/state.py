@@ -65,6 +65,11 @@ class Shelf:
         """Why what is put is not on disk within a moment, or nothing."""
         return self._state.problem
 
+    @property
+    def is_read(self) -> bool:
+        """Whether what was kept before is known: what is put until then takes its place."""
+        return self._state.is_read
+
     def keys(self) -> list[str]:
         # a copy at one stroke, as other threads put at any time
         return sorted(key for shelf, key in list(self._state.entries) if shelf == self._name)
@@ -103,6 +108,11 @@ class State:
         if began is not None and (seconds := time.monotonic() - began) > self.LONGEST_WRITE:
             return f"the disk hangs: writing has taken {seconds:.0f} s so far"
         return self._error
+
+    @property
+    def is_read(self) -> bool:
+        """Whether what was kept before is known."""
+        return self.directory is None or self._connection is not None
 
     def shelf(self, name: str) -> Shelf:
         return Shelf(self, name)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.collectors.api.asking import wait_of
 from exporter.collectors.api.found import Refused, Verdict
 from exporter.collectors.api.openairefusal import verdict_of
 from exporter.fetch import Reply
+from exporter.retryafter import wait_of
 from tests import openaireplies as replies
 from tests.apiserver import API, Said
 from tests.onetarget import one

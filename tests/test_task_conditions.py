@@ -7,6 +7,12 @@ import pytest
 
 from exporter import config
 from exporter.board import Board
+from exporter.collector import Seen, Trouble
+from exporter.collectors.dependency.firstseen import FirstSeen
+from exporter.collectors.task import condition
+from exporter.collectors.task.history import Entry, History
+from exporter.collectors.task.tasksettings import DoneWhen
+from exporter.metric import Metric, Sample
 from exporter.pages import Pages
 from exporter.selfmetrics import Telemetry
 from exporter.state import State
@@ -109,3 +115,69 @@ def test_a_metric_that_nobody_gives_is_said(tmp_path: Path, monkeypatch: pytest.
         monkeypatch.setattr("exporter.collectors.task._UNSEEN_SECONDS", 0.0)
         assert it.outcomes()["conditions"] == "ok no target gives the metric that says whether it is done: a"
         until(lambda: figure(it.page(), "due_timestamp_seconds", "a") is not None)
+
+
+TIME = DoneWhen(metric="app_tested_timestamp_seconds")
+HOLDS = DoneWhen(metric="app_clean", becomes="== 1")
+METRIC = Metric("app", "gauge", "Help.", source="the test")
+
+
+def seen(**values: float) -> list[Seen]:
+    """Return what targets say of a metric."""
+    return [Seen(target, Sample(METRIC, (), value), NOW) for target, value in values.items()]
+
+
+def times_done(history: History) -> list[float]:
+    return [entry.at for entry in history.record("it").entries]
+
+
+@pytest.mark.parametrize(
+    ("when", "before", "then"),
+    [(TIME, {"a": NOW - 50, "b": 0.0}, NOW - 9), (HOLDS, {"a": 1.0, "b": 0.0}, 1.0)],
+    ids=["time", "comparison"],
+)
+def test_a_target_that_says_nothing_now_makes_no_task_done(
+    when: DoneWhen, before: dict[str, float], then: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = State(None).shelf("history")
+    condition.look("it", when, seen(**before), History(shelf))
+    again = History(shelf)  # after a restart one of them has not been read yet
+    assert condition.look("it", when, seen(a=then), again)
+    assert times_done(again) == []
+    condition.look("it", when, seen(a=then, b=then), again)
+    assert len(times_done(again)) == 1
+    monkeypatch.setattr(condition, "_GONE", 0.0)  # and one that is away for long is gone
+    assert condition.look("it", when, seen(a=then), again)
+    assert again.record("it").given == ("a",)
+
+
+def test_the_oldest_time_counts_and_all_must_hold() -> None:
+    history = History(State(None).shelf("history"))
+    condition.look("it", TIME, seen(a=NOW - 9, b=NOW - 50), history)
+    assert times_done(history) == [NOW - 50]
+    held = History(State(None).shelf("history"))
+    for value in (0.0, 1.0):
+        condition.look("it", HOLDS, seen(a=1.0, b=value), held)
+    condition.look("it", HOLDS, seen(a=0.0, b=1.0), held)
+    assert len(times_done(held)) == 1
+
+
+def test_what_was_kept_is_not_lost_while_another_process_has_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(State, "RETRY", 0.1)
+    old = State(tmp_path)
+    History(old.shelf("tasks")).add("it", Entry("a", NOW, "alice"))
+    FirstSeen(old.shelf("packages"), "known").note([("CVE-2026-1",)], NOW)
+    assert old.flush()
+    new = State(tmp_path)
+    history, first = History(new.shelf("tasks")), FirstSeen(new.shelf("packages"), "known")
+    with pytest.raises(Trouble, match="not known yet"):
+        history.add("it", Entry("b", NOW + 1, "bob"))
+    first.note([("CVE-2026-1",)], NOW + 500)
+    old.close()
+    until(lambda: new.is_read)
+    history.add("it", Entry("b", NOW + 1, "bob"))
+    assert times_done(history) == [NOW, NOW + 1]
+    assert first.note([("CVE-2026-1",)], NOW + 900) == [NOW]
+    new.close()

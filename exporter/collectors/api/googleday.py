@@ -5,8 +5,8 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.collector import Unable
-from exporter.collectors.api.asking import LONGEST_WAIT
 from exporter.collectors.api.month import next_midnight
+from exporter.retryafter import LONGEST_WAIT
 
 _ZONE: Final = "America/Los_Angeles"
 _LATER: Final = 60.0  # seconds after midnight: Google's clock is not ours

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from exporter.collectors.api.asking import BETWEEN, LONGEST_WAIT, document_or_none, wait_of
+from exporter.collectors.api.asking import BETWEEN, document_or_none
 from exporter.collectors.api.found import GOOD, Verdict
 from exporter.collectors.api.googleday import until_worth_asking
 from exporter.fetch import Reply
+from exporter.retryafter import LONGEST_WAIT, wait_of
 
 _REJECTED: Final = frozenset({"API_KEY_INVALID", "keyInvalid", "keyExpired", "ACCOUNT_STATE_INVALID"})
 _REJECTED_TEXTS: Final = ("api key not valid", "api key not found", "api key expired", "api_key_invalid")

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from exporter.collectors.api.answers import Answer
-from exporter.collectors.api.asking import BETWEEN, LONGEST_WAIT, ROTATE, failing, is_page, wait_of
+from exporter.collectors.api.asking import BETWEEN, ROTATE, failing, is_page
 from exporter.collectors.api.found import Limit, Quota, Verdict
 from exporter.fetch import Reply
 from exporter.jmes import compiled, kind_of
+from exporter.retryafter import LONGEST_WAIT, wait_of
 
 _LONG: Final = ("day", "month", "total")
 _SECONDARY: Final = b"rate limit"  # as GitHub calls what it refuses by 403, without a word in its headers

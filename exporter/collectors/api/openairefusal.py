@@ -7,10 +7,11 @@ Its message is looked into where nothing else tells, and never shown: it may hol
 
 from typing import Any, Final, NamedTuple
 
-from exporter.collectors.api.asking import BETWEEN, LONGEST_WAIT, ROTATE, document_or_none, failing, wait_of
+from exporter.collectors.api.asking import BETWEEN, ROTATE, document_or_none, failing
 from exporter.collectors.api.found import Key, Limit, Verdict
 from exporter.collectors.api.limitvalues import amount
 from exporter.fetch import Reply
+from exporter.retryafter import LONGEST_WAIT, wait_of
 
 _MONEY: Final = {
     "insufficient_quota", "credit_balance_exhausted", "organization_spend_limit_exceeded",

@@ -1,11 +1,14 @@
 """Records of advisories, cut down to what counts, and several names of one vulnerability made one."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from exporter.collectors.dependency.found import Advisory, Package
 from exporter.collectors.dependency.running import changed
 from exporter.collectors.dependency.severity import UNKNOWN, scored, word_in, worst
+
+_PUNCTUATION: Final = re.compile("[-_.]+")
 
 
 class Record(NamedTuple):
@@ -61,7 +64,12 @@ def record_of(told: Mapping[str, Any], name: str, package: str, modified: str) -
 def _is_of(affected: Mapping[str, Any], package: str) -> bool:
     named = affected.get("package")
     name = named.get("name") if isinstance(named, dict) else None
-    return isinstance(name, str) and name.lower().replace("_", "-") == package.lower().replace("_", "-")
+    return isinstance(name, str) and _alike(name) == _alike(package)
+
+
+def _alike(name: str) -> str:
+    """Return a name without what is no difference in Python's index; npm's differ in more."""
+    return _PUNCTUATION.sub("-", name).lower()
 
 
 def _first(*severities: str) -> str:
@@ -72,12 +80,11 @@ def advisories(named: Mapping[Package, Mapping[str, str]], records: Records) -> 
     """Return each vulnerability of each package once, however many names it has and versions there are."""
     found: dict[str, tuple[str, dict[str, Record]]] = {}
     for package, names in named.items():
-        version, known = found.setdefault(package.name, (package.version, {}))
+        _, known = found.setdefault(package.name, (package.version, {}))
         for name in names:
             record = records.get(name, package.name)
             if not record.withdrawn:
                 known[name] = record
-        found[package.name] = version, known
     return [
         Advisory(package, version, tuple(sorted(_names(group))), _severity(list(group.values())))
         for package, (version, known) in sorted(found.items())

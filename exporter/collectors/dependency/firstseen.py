@@ -31,7 +31,8 @@ class FirstSeen:
             here |= {name: [first, _HERE] for name in names}
             firsts.append(first)
         gone = {name: [first, since or now] for name, (first, since) in known.items() if name not in here}
-        self._shelf.put(self._key, (gone | here) or None)
+        if self._shelf.is_read:  # else what was kept before would be lost
+            self._shelf.put(self._key, (gone | here) or None)
         return firsts
 
     def _recalled(self) -> Times:

@@ -98,7 +98,16 @@ class Looks:
         of = hashlib.sha256(f"{_FORMAT} {scan.of} {accepted}".encode()).hexdigest()[:16]
         away = partial(self._rest, scan.name)
         work = partial(self._scan, scan)
-        return LongLook(scan.name, work, self.settings.scan_interval, self._shelf, of=of, heavy=True, away=away)
+        return LongLook(
+            scan.name,
+            work,
+            self.settings.scan_interval,
+            self._shelf,
+            of=of,
+            heavy=True,
+            away=away,
+            again=lambda _: not self._shelf.is_read,
+        )
 
     def _rest(self, name: str) -> float:
         return max(0.0, self._away.get(name, 0.0) - time.monotonic())

@@ -14,6 +14,7 @@ from exporter.collectors.dependency.settings import DependencySettings
 from exporter.fetch import Reply, fetch
 from exporter.httprequest import split
 from exporter.jsontext import parse
+from exporter.retryafter import wait_of
 
 # A release of each ecosystem with vulnerabilities that everybody knows: who tells none of it tells of none at all.
 BAD: Final[Mapping[str, Package]] = {"PyPI": Package("jinja2", "2.4.1"), "npm": Package("lodash", "4.17.4")}
@@ -24,7 +25,6 @@ _LONGEST: Final = 60.0  # seconds for one answer
 _DEPTH: Final = 40
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")
 _TOO_MANY: Final = 429
-_LONGEST_WAIT: Final = 3600.0
 
 Named = Mapping[str, str]
 """When each advisory about a package was changed last, by its name."""
@@ -106,7 +106,7 @@ class Source(NamedTuple):
             proxy=split(settings.proxy.reveal()) if settings.proxy is not None else None,
         )
         if reply.status == _TOO_MANY:
-            raise Wait("OSV is asked too often (status 429)", _wait_of(reply))
+            raise Wait("OSV is asked too often (status 429)", wait_of(reply))
         if reply.status != 200:
             raise Trouble(f"OSV answers with the status {reply.status}", "see what `osv_url` is, or try later")
         return reply
@@ -132,8 +132,3 @@ def _page(result: Any) -> tuple[dict[str, str], str]:
             raise changed("what OSV answers")
         names[name] = str(one.get("modified") or "")
     return names, token
-
-
-def _wait_of(reply: Reply) -> float:
-    told = reply.headers.get("retry-after", "").strip()
-    return min(_LONGEST_WAIT, float(told[:9])) if told.isascii() and told.isdecimal() else 0.0

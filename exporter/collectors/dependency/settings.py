@@ -39,7 +39,7 @@ class ProjectSettings:
     private: tuple[str, ...] = setting(
         (),
         help="Packages of your own, or patterns of their names, that no public source knows: they are left out, and "
-        "their names are not sent to whoever publishes advisories.",
+        "their names are not sent to OSV; `npm audit` alone sends them, so set `npm_advisories: osv` beside them.",
         example='["shop-*", "@shop/*"]',
     )
     accepted: tuple[str, ...] = setting(

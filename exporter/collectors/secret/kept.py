@@ -34,8 +34,8 @@ class Kept:
     def take(self, name: str, seen: Seen) -> None:
         """Note what was seen of a secret; nothing where its file was written just now."""
         now = time.time()
-        if seen.value is None or 0 <= now - seen.written < _AT_REST:
-            return
+        if seen.value is None or 0 <= now - seen.written < _AT_REST or not self._shelf.is_read:
+            return  # what is put before the state is read takes the place of what was kept
         before = self._entry(name)
         salt = before.get("salt") or secrets.token_hex(_SALT)
         digest = hashlib.pbkdf2_hmac("sha256", seen.value, bytes.fromhex(salt), _ROUNDS).hex()

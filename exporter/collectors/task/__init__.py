@@ -12,10 +12,10 @@ from exporter.collector import Collector, Context, read
 from exporter.collectors.task import condition, inbox
 from exporter.collectors.task.checklist import Checklist
 from exporter.collectors.task.due import Standing
-from exporter.collectors.task.history import OTHERS, History
+from exporter.collectors.task.history import OTHERS, History, Record
 from exporter.collectors.task.metrics import DONE, DUE, GRACE, INFO, INTERVAL, KNOWN_SINCE, LAST_DONE, LAST_DONE_BY
 from exporter.collectors.task.settings import ChecklistSettings
-from exporter.metric import Remarking, Samples
+from exporter.metric import Remarking, Sample, Samples
 
 _LOOK_SECONDS: Final = 1.0
 _TIDY_LOOKS: Final = 600
@@ -39,6 +39,7 @@ class Task(Collector[Session]):
         super().__init__(settings, context)
         self._began = time.monotonic()
         self.checklist = Checklist(context.target, settings, History(context.history), context.storage)
+        self._told: dict[str, tuple[Record, list[Sample | None]]] = {}
 
     @contextmanager
     def connect(self) -> Iterator[Session]:
@@ -90,6 +91,12 @@ class Task(Collector[Session]):
             yield from self._done_by(name, one)
 
     def _done_by(self, name: str, one: Standing) -> Samples:
+        if (told := self._told.get(name)) is None or told[0] is not one.record:
+            told = self._told[name] = one.record, list(self._counted(name, one))
+        yield from told[1]
+
+    def _counted(self, name: str, one: Standing) -> Samples:
+        """Yield who did a task how often, and when last; entries may be many, and change hardly ever."""
         by_metric = one.task.settings.way == "metric"
         counts = Counter(dict.fromkeys([condition.BY] if by_metric else [*self.settings.people, OTHERS], 0))
         for by, count in one.record.counts().items():

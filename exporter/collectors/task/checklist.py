@@ -11,7 +11,7 @@ from typing import Final
 from exporter.collector import Seen
 from exporter.collectors.task import calendar, condition, inbox
 from exporter.collectors.task.due import Standing, Task, standing
-from exporter.collectors.task.history import Entry, History, Record, record_of
+from exporter.collectors.task.history import OTHERS, Entry, History, Record, record_of
 from exporter.collectors.task.settings import ChecklistSettings
 
 _LISTS: Final = "checklist"  # the folder in which commands find how tasks stand
@@ -36,7 +36,8 @@ class Checklist:
 
     def standing(self, name: str) -> Standing:
         """Return how one task stands now."""
-        return next(one for one in self.standings(time.time()) if one.task.name == name)
+        now = time.time()
+        return standing(self.tasks[name], self.history.know([name], now)[name], now)
 
     def done(self, name: str, entry: Entry) -> bool:
         """Note a task as done; return whether that is on disk."""
@@ -47,12 +48,12 @@ class Checklist:
         """Return what stands for a name in the label `by`."""
         if by.partition(" ")[0] == condition.BY:
             return condition.BY
-        return by if by in self.settings.people else "other"
+        return by if by in self.settings.people else OTHERS
 
     def look_at_metrics(self, known: Callable[[Collection[str]], dict[str, list[Seen]]]) -> list[str]:
         """Note tasks that other metrics say are done; return those whose metric nobody gives."""
         conditions = [(name, task.settings.done_when) for name, task in self.tasks.items() if task.settings.done_when]
-        if not conditions:
+        if not conditions or not self.history.is_read:
             return []
         seen = known({when.metric for _, when in conditions})
         return [
@@ -63,7 +64,7 @@ class Checklist:
 
     def take(self) -> None:
         """Take over what commands have left, and forget their files once it is on disk."""
-        if self._storage is None:
+        if self._storage is None or not self.history.is_read:
             return
         taken = list(inbox.waiting(inbox.folder_of(self._storage), self.target))
         for message in taken:
@@ -93,8 +94,9 @@ class Checklist:
 
 def tasks_of(settings: ChecklistSettings) -> dict[str, Task]:
     """Return the tasks by name, each with its time zone: the same object for one zone."""
-    zones = {name: calendar.zone_of(name) for name in {task.timezone for task in settings.all_tasks().values()}}
-    return {name: Task(name, task, zones[task.timezone]) for name, task in settings.all_tasks().items()}
+    tasks = settings.all_tasks()
+    zones = {name: calendar.zone_of(name) for name in {task.timezone for task in tasks.values()}}
+    return {name: Task(name, task, zones[task.timezone]) for name, task in tasks.items()}
 
 
 def published(storage: Path, target: str, tasks: Mapping[str, Task], now: float) -> Iterator[Standing]:

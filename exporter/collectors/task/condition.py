@@ -11,6 +11,7 @@ from exporter.collectors.task.tasksettings import DoneWhen
 
 BY: Final = "metric"  # begins the name of whoever did it
 _AHEAD: Final = 300.0  # seconds that clocks may differ
+_GONE: Final = 86_400.0  # seconds after which a target that gave the metric is no more
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
 }  # fmt: skip
@@ -18,9 +19,12 @@ _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
 
 def look(task: str, when: DoneWhen, seen: Iterable[Seen], history: History) -> bool:
     """Note the task as done where a metric says so anew; return whether the metric was seen at all."""
-    values = [(value, one.time) for one in seen if (value := _value(one, when)) is not None]
-    if not values:
+    given = [(one, value) for one in seen if (value := _value(one, when)) is not None]
+    if not given:
         return False
+    if not _are_all_there(task, tuple(sorted({one.target for one, _ in given})), history):
+        return True
+    values = [(value, one.time) for one, value in given]
     comparison = when.comparison()
     if comparison is None:
         _note_time(task, when, min(value for value, _ in values), max(time for _, time in values), history)
@@ -28,6 +32,20 @@ def look(task: str, when: DoneWhen, seen: Iterable[Seen], history: History) -> b
         sign, number = comparison
         holds = all(_OPERATORS[sign](value, number) for value, _ in values)
         _note_change(task, when, holds, max(time for _, time in values), history)
+    return True
+
+
+def _are_all_there(task: str, targets: tuple[str, ...], history: History) -> bool:
+    """Tell whether all targets say how it stands that did before: the rest alone may hold where one of them does not.
+
+    One that is away for long is gone, and the others are all.
+    """
+    known = history.record(task).given
+    if set(known) - set(targets) and not history.is_missed_for(task, _GONE):
+        return False
+    history.all_there(task)
+    if known != targets:
+        history.give(task, targets)
     return True
 
 

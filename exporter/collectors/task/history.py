@@ -42,13 +42,14 @@ class Record:
     """All that is kept of one task.
 
     `known` is since when it is configured, `entries` are the newest, the oldest first; `folded` says how often each did
-    it before, and `held` whether its condition held when it was last looked at.
+    it before, `held` whether its condition held when it was last looked at, `given` which targets gave its metric then.
     """
 
     known: float | None = None
     entries: Sequence[Entry] = ()
     folded: Counter[str] = field(default_factory=Counter)
     held: bool | None = None
+    given: tuple[str, ...] = ()
 
     def counts(self) -> Counter[str]:
         """Return how often each did the task."""
@@ -61,14 +62,16 @@ class Record:
     def as_json(self) -> dict[str, Any]:
         """Return what is kept under the task's name."""
         entries = [entry.as_json() for entry in self.entries]
-        return {"known": self.known, "entries": entries, "folded": self.folded, "held": self.held}
+        return {"known": self.known, "entries": entries, "folded": self.folded, "held": self.held,
+                "given": list(self.given)}  # fmt: skip
 
 
 def record_of(kept: Any) -> Record:
     """Return a record as it was kept, an empty one where nothing was."""
     if kept is None:
         return Record()
-    return Record(kept["known"], [Entry(**entry) for entry in kept["entries"]], Counter(kept["folded"]), kept["held"])
+    entries = [Entry(**entry) for entry in kept["entries"]]
+    return Record(kept["known"], entries, Counter(kept["folded"]), kept["held"], tuple(kept.get("given", ())))
 
 
 class History:
@@ -78,6 +81,7 @@ class History:
         self._shelf = shelf
         self._read: dict[str, tuple[str | None, Record]] = {}  # with the text that it was read from
         self._first_seen: dict[str, float] = {}
+        self._missed: dict[str, float] = {}
 
     def record(self, task: str) -> Record:
         """Return what is known of a task."""
@@ -116,6 +120,8 @@ class History:
 
     def add(self, task: str, entry: Entry, held: bool | None = None) -> None:
         """Keep an entry, one of each id, and with it whether the task's condition holds."""
+        if not self.is_read:
+            raise Trouble("what was kept before is not known yet", self.problem)
         with _changing:
             record = self._known(task, time.time())
             if not record.has(entry.id):
@@ -127,9 +133,28 @@ class History:
         with _changing:
             self._shelf.put(task, replace(self._known(task, time.time()), held=held).as_json())
 
+    def is_missed_for(self, task: str, seconds: float) -> bool:
+        """Tell whether a target that gives the metric of a task's condition has been away for so long, as it is now."""
+        now = time.monotonic()
+        return now - self._missed.setdefault(task, now) >= seconds
+
+    def all_there(self, task: str) -> None:
+        """Note that no target is missed."""
+        self._missed.pop(task, None)
+
+    def give(self, task: str, given: tuple[str, ...]) -> None:
+        """Keep which targets give the metric of a task's condition."""
+        with _changing:
+            self._shelf.put(task, replace(self._known(task, time.time()), given=given).as_json())
+
     def is_on_disk(self) -> bool:
         """Wait until all that was added is on disk; return whether it is."""
         return self._shelf.flush(_DISK_SECONDS)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether what was kept before is known: what is added until then would take its place."""
+        return self._shelf.is_read
 
     @property
     def problem(self) -> str:

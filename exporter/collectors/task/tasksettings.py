@@ -136,6 +136,8 @@ class TaskSettings:
                 yield "watched_by", f"{name[:60]!r} is no name of an alert or a metric"
 
     def _check_calendar(self) -> Problems:
+        if not self.calendar and not self.timezone:
+            return
         try:
             calendar.zone_of(self.timezone)
         except ValueError as error:
