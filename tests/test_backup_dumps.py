@@ -289,3 +289,11 @@ def test_each_format_is_verified_in_a_process_of_its_own(dumps: dict[str, Path],
         found = {path.name: value(page, "verified", path.name) for path in (tmp_path / "in").iterdir()}
         assert found == dict.fromkeys(found, 1), target.outcomes()
         assert len(found) == 8
+
+
+def test_a_plain_dump_whose_key_is_missing_is_judged(tmp_path: Path) -> None:
+    path = tmp_path / "it.sql"
+    lines = ("--", "-- PostgreSQL database dump", "--", "", "\\restrict ", "SELECT 1;", "--",
+             "-- PostgreSQL database dump complete", "--", "", "\\unrestrict ", "")  # fmt: skip
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert verdict("sql", path) == "good structure"

@@ -83,9 +83,9 @@ class _Script:
 
     def _backslash(self, line: bytes) -> None:
         if line.startswith(b"\\restrict "):
-            self._key = line.split()[1]
+            self._key = line.partition(b" ")[2].strip()
         elif line.startswith(b"\\unrestrict "):
-            if line.split()[1] != self._key:
+            if line.partition(b" ")[2].strip() != self._key:
                 raise Bad("its \\restrict and \\unrestrict do not fit each other")
             self._key = None
         elif (found := _CONNECT.match(line)) is not None and len(self.databases) < _ENOUGH:

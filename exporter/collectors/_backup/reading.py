@@ -200,14 +200,23 @@ def _by_program(path: str) -> Iterator[BinaryIO]:
         assert process.stdout is not None  # noqa: S101  # it was asked for
         assert process.stderr is not None  # noqa: S101
         try:
-            yield process.stdout  # type: ignore[misc]
-            if process.stdout.read(1) == b"" and process.wait() != 0:
-                _blame(process.stderr.read(4096).decode("utf-8", "replace"))
+            try:
+                yield process.stdout  # type: ignore[misc]
+            except Bad:  # what it read may end early by zstd's fault
+                _check(process)
+                raise
+            _check(process)
         finally:
             process.kill()
 
 
-def _blame(said: str) -> None:
-    if "emory" in said or "ermission" in said:
+def _check(process: "subprocess.Popen[bytes]") -> None:
+    """Raise why the program ended before its time, if it did."""
+    assert process.stdout is not None  # noqa: S101  # it was asked for
+    assert process.stderr is not None  # noqa: S101
+    if process.stdout.read(1) != b"" or process.wait() == 0:
+        return
+    said = process.stderr.read(4096).decode("utf-8", "replace")
+    if process.returncode < 0 or "emory" in said or "ermission" in said:
         raise Trouble("zstd could not unpack it within its bounds")
     raise Bad("it cannot be unpacked (zstd)")

@@ -12,6 +12,7 @@ from exporter.collectors._backup.dump import first_of, judge, program_of
 from exporter.collectors._backup.found import Bad, unreadable
 from exporter.collectors._backup.programs import quietly, run
 from exporter.collectors._backup.scratchserver import served
+from exporter.collectors._libpq import library, said
 
 _PREFIX: Final = "runbook_exporter_restore_"
 _COMMENT: Final = "A restore for a test by runbook-exporter, which drops it."
@@ -22,7 +23,6 @@ _CONNECT: Final = 10  # seconds
 _FIND: Final = """
 SELECT datconnlimit = %s AND pg_get_userbyid(datdba) = current_user FROM pg_database WHERE datname = %s
 """
-_INSTALL: Final = "install it with: pip install 'runbook-exporter[backup]'"
 
 
 def restore(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,9 +38,10 @@ def restored(request: Mapping[str, Any]) -> dict[str, Any]:
         kind = kinds.found(path) if request["format"] == "auto" else request["format"]
         if kind not in _FORMS:
             raise Trouble(f"a restore of {kind} is not tried", "leave `restore` out, or dump it with pg_dump -Fc")
+        psycopg = library("backup")
         began = time.monotonic()
         with _server(request) as address:
-            _restore_into(address, request)
+            _restore_into(psycopg, address, request)
             seconds = time.monotonic() - began
     except Bad as bad:
         return {"good": False, "reason": str(bad), "seconds": 0.0}
@@ -58,9 +59,8 @@ def _server(request: Mapping[str, Any]) -> Iterator[str]:
         yield request["postgres"]
 
 
-def _restore_into(address: str, request: Mapping[str, Any]) -> None:
+def _restore_into(psycopg: Any, address: str, request: Mapping[str, Any]) -> None:
     """Make a database, fill it, look at it, drop it."""
-    psycopg = _library()
     mark = hashlib.sha256(request["mark"].encode()).hexdigest()[:16]
     name = f"{_PREFIX}{mark}"
     try:
@@ -74,20 +74,8 @@ def _restore_into(address: str, request: Mapping[str, Any]) -> None:
             finally:
                 _drop(connection, name)
     except psycopg.Error as error:
-        raise Trouble(f"the server for the restore did not do it ({_first_line(error)})",
+        raise Trouble(f"the server for the restore did not do it ({said(error)})",
                       "its user needs CREATEDB, and room for the database") from None  # fmt: skip
-
-
-def _library() -> Any:
-    try:
-        import psycopg
-    except ImportError:
-        raise Trouble("the library psycopg is not installed", _INSTALL) from None
-    return psycopg
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _drop(connection: Any, name: str) -> None:
@@ -118,11 +106,11 @@ def _fill(address: str, name: str, request: Mapping[str, Any]) -> None:
     judge(ended)
 
 
-def _is_of_the_server(said: str) -> bool:
+def _is_of_the_server(told: str) -> bool:
     """Tell whether it is the server that fails, not the dump."""
     words = ("connection to server", "could not extend file", "server closed the connection", "is not available",
              "permission denied", "too many connections", "terminating connection")  # fmt: skip
-    return any(word in said for word in words)
+    return any(word in told for word in words)
 
 
 def _count(psycopg: Any, address: str, name: str, least: Mapping[str, int]) -> None:

@@ -13,7 +13,7 @@ from exporter.collectors._backup.found import STRUCTURE, Bad, shortened
 from exporter.collectors._backup.reading import Raw
 
 _MAGIC: Final = b"SQLite format 3\0"
-_MOST_PROBLEMS: Final = 100
+_MOST_PROBLEMS: Final = 100_000
 _VERSION: Final = sum(
     part * scale for part, scale in zip(sqlite3.sqlite_version_info, (1_000_000, 1000, 1), strict=True)
 )
@@ -96,6 +96,9 @@ def _check_structure(connection: sqlite3.Connection) -> None:
     problems = [line for line in problems if not line.startswith("*** in database ")]
     if problems:
         raise Bad(f"its structure is damaged: {shortened(problems[0])}")
+    if len(found) >= _MOST_PROBLEMS:
+        reason = "so many rows break what their tables promise that damage may hide behind them"
+        raise Trouble(reason, "verify it by `check_command`")
 
 
 def _read(connection: sqlite3.Connection, name: bytes) -> None:

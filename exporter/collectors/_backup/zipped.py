@@ -28,6 +28,8 @@ def verify(request: Mapping[str, Any]) -> str:
         except (zipfile.BadZipFile, zlib.error, EOFError, lzma.LZMAError, UnicodeDecodeError) as error:
             raise Bad(f"it cannot be read as zip ({error})") from None
         except OSError as error:
+            if error.errno is None:  # bzip2's, which has no error of its own
+                raise Bad(f"it cannot be read as zip ({error})") from None
             if error.errno == errno.EINVAL:  # a place before the beginning of the file
                 raise Bad("it cannot be read as zip (a member lies outside of it)") from None
             raise
@@ -47,19 +49,16 @@ def _check(archive: zipfile.ZipFile, request: Mapping[str, Any]) -> None:
             raise Bad(f"no member fits {pattern!r}")
     if any(member.flag_bits & _ENCRYPTED for member in members):
         raise Trouble("it is encrypted, and cannot be read without its password", "verify it by `check_command`")
-    left = request["max_bytes"]
+    if sum(member.file_size for member in members) > request["max_bytes"]:
+        raise Trouble(f"more than {request['max_bytes']:,} bytes are in it, and none are read", "raise `max_bytes`")
     for member in members:
-        left -= _read(archive, member)
-        if left < 0:
-            reason = f"more than {request['max_bytes']:,} bytes are in it, and no more are read"
-            raise Trouble(reason, "raise `max_bytes`")
+        _read(archive, member)
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
     count = 0
     with archive.open(member) as file:
         while piece := file.read(_PIECE):  # which ends where it should, and compares the sum there
             count += len(piece)
     if count != member.file_size:
         raise Bad("a member ends too early")
-    return count

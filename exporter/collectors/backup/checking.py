@@ -89,18 +89,9 @@ def _one(item: Any, command: ListSettings) -> list[Any]:
 def _moment(when: Any) -> float | None:
     if isinstance(when, str):
         try:
-            return datetime.fromisoformat(_shortened(when)).timestamp()
+            return datetime.fromisoformat(when.strip()).timestamp()
         except (ValueError, OverflowError):
             return None
     if isinstance(when, int | float) and not isinstance(when, bool) and 0 < when < _LATEST:
         return float(when)
     return None
-
-
-def _shortened(text: str) -> str:
-    """Return a time with six digits of a second at most: Go writes nine, which Python refuses in some forms."""
-    head, point, rest = text.strip().partition(".")
-    if not point:
-        return head
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{head}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"

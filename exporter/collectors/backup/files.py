@@ -17,6 +17,7 @@ MOST: Final = 20_000  # entries of a folder, or of a dump that is one
 _FUTURE: Final = 300.0  # seconds that a clock may be ahead
 _UNFINISHED: Final = (".tmp", ".part", ".partial", ".incomplete")
 _BESIDE: Final = (".sha256", ".sha512", ".sha1", ".md5", ".asc", ".sig", "-wal", "-shm", "-journal", ".wal")
+_LOST: Final = "lost+found"  # of ext4, root's
 _SUMS: Final = ("SHA256SUMS", "SHA512SUMS", "SHA1SUMS", "MD5SUMS")
 _DIRECTORY_DUMP: Final = "toc.dat"
 
@@ -96,7 +97,7 @@ def _matching(folder: str, parts: list[str], above: str) -> Iterator[tuple[str, 
 def _fits(name: str, pattern: str) -> bool:
     if (name.startswith(".") and not pattern.startswith(".")) or name.endswith((*_UNFINISHED, *_BESIDE)):
         return False
-    return name not in _SUMS and fnmatch.fnmatchcase(name, pattern)
+    return name not in (*_SUMS, _LOST) and fnmatch.fnmatchcase(name, pattern)
 
 
 def _file(settings: BackupSettings, name: str, entry: "os.DirEntry[str]") -> File | None:
@@ -117,11 +118,11 @@ def _file(settings: BackupSettings, name: str, entry: "os.DirEntry[str]") -> Fil
 def _directory(settings: BackupSettings, name: str, path: str, own: os.stat_result, link: bool) -> File | None:
     """Return a dump that is a folder; its time is that of its newest member."""
     try:
+        if settings.format == "auto":
+            os.stat(os.path.join(path, _DIRECTORY_DUMP))  # before thousands of others are looked at
         with os.scandir(path) as entries:
             members = {entry.name: entry.stat() for _, entry in zip(range(MOST + 1), entries, strict=False)}
     except FileNotFoundError:
-        return None
-    if settings.format == "auto" and _DIRECTORY_DUMP not in members:
         return None
     if len(members) > MOST:
         raise Trouble(f"{path} has more than {MOST:,} files", "verify it by a command of its own")

@@ -99,6 +99,8 @@ class Kept:
         with self._lock:
             kept = dict(self._kept.get("restore", {}))
             kept["tried"] = {**answer, "time": time.time(), "of": file.key}
+            if "good" in answer:  # what was found stays where the next could not be tried
+                kept["judged"] = kept["tried"]
             if answer.get("good"):
                 kept["last"] = {"time": time.time(), "seconds": answer["seconds"]}
             self._kept["restore"] = kept
@@ -143,10 +145,11 @@ class Kept:
         whole = self.listing.whole if self.listing else ()
         if self.settings.restore is None or not whole or self.due() is not None:
             return None
-        good = [file for file in whole if self._verdicts().get(self._of(file), {}).get("good")]
-        if not good or good[-1].key in self._aside or self._rests(good[-1], self.settings.restore.interval):
+        good = (file for file in reversed(whole) if self._verdicts().get(self._of(file), {}).get("good"))
+        newest = next(good, None)
+        if newest is None or newest.key in self._aside or self._rests(newest, self.settings.restore.interval):
             return None
-        return good[-1]
+        return newest
 
     def _rests(self, file: File, interval: float) -> bool:
         """Tell whether a restore was tried lately: one that failed counts for the same file only."""

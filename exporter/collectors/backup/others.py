@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exporter.collectors._libpq import address_problems
 from exporter.jmes import compiled
 from exporter.models import Problems
 from exporter.program import ProgramSettings
@@ -84,6 +85,8 @@ class RestoreSettings:
             yield "server", "and `postgres` are both given, or neither; expected one of them"
         if (self.user or self.programs) and not self.server:
             yield "user", "is about a server of its own; expected `server: true` beside it"
+        for problem in address_problems(self.postgres) if self.postgres else ():
+            yield "postgres", problem
         for key in ("interval", "timeout"):
             if getattr(self, key) <= 0:
                 yield key, "is no time at all; expected more, such as 1d"

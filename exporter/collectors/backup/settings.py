@@ -63,7 +63,10 @@ class BackupSettings:
     )
     database: str = setting("", help="The database that a PostgreSQL dump must be of.", example="shop")
     tables: tuple[str, ...] = setting(
-        (), help="Tables that must be in it, with their schema where there are such.", example="[public.orders]"
+        (),
+        help="Tables that must be in it, with their schema where there are such; of a partitioned one a partition, "
+        "as the rows stand there.",
+        example="[public.orders]",
     )
     members: tuple[str, ...] = setting(
         (), help="Of tar and zip: patterns of which each must be some member's name.", example='["etc/*"]'

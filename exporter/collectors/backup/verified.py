@@ -77,12 +77,12 @@ def restores(session: Session) -> Remarking:
     for kept in session.backups:
         if kept.settings.restore is None:
             continue
-        last, tried = kept.restore.get("last") or {}, kept.restore.get("tried") or {}
+        last, judged = kept.restore.get("last") or {}, kept.restore.get("judged")
         yield RESTORED_AT(last.get("time"), backup=kept.name)
         yield RESTORE_DURATION(last.get("seconds"), backup=kept.name)
-        if "good" in tried:
-            yield RESTORED(int(tried["good"]), backup=kept.name)
-            failed += [] if tried["good"] else [f"{kept.name}: {tried['reason']}"]
+        if judged:
+            yield RESTORED(int(judged["good"]), backup=kept.name)
+            failed += [] if judged["good"] else [f"{kept.name}: {judged['reason']}"]
     return "; ".join(failed)
 
 

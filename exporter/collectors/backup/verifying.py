@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from exporter.collector import Context, NotApplicable, Trouble
+from exporter.collectors._libpq import conninfo
 from exporter.collectors.backup.checking import checked
 from exporter.collectors.backup.files import File, stood_still
 from exporter.collectors.backup.kept import Kept
@@ -99,7 +100,7 @@ class Verifying(LongLook):
         assert wanted is not None  # noqa: S101  # else none were due
         request = self._request(kept, file) | {
             "server": wanted.server, "user": wanted.user, "programs": wanted.programs,
-            "postgres": wanted.postgres.reveal() if wanted.postgres else "",
+            "postgres": conninfo(wanted.postgres),
             "folder": self._folder("restore", kept),
             "least_rows": dict(wanted.least_rows), "mark": f"{self._target} {kept.name}", "timeout": wanted.timeout,
         }  # fmt: skip
