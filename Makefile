@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 CONFIG ?=
 ARGS ?=
 
+# Where an image forbids it, each of the processes that tests start would compile all modules for itself.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test lint types rules unit proof generate bench clean tools packages postgres redis duckdb celery middlewares
 
 run: $(VENV)/run.stamp

@@ -11,6 +11,7 @@ from exporter.binder import bind, bind_keys, check, entries_of, note, unknown
 from exporter.collector import Collector, find, kinds
 from exporter.mappingclash import clashes
 from exporter.models import Config, HostTarget, LogSettings, StorageSettings, TargetSettings, WebSettings
+from exporter.names import NAME, NAMES
 from exporter.setting import Key, keys
 from exporter.source import Source, below, nearest, one_of, short, text_of
 from exporter.yamltree import MAX_BYTES, BrokenError, Map, Node, Scalar, is_null, parse
@@ -30,7 +31,6 @@ _IN_ENVIRONMENT: Final = (
     ("REDIS_URL", re.compile(r"(rediss?|unix)://"), "redis"),
     ("CELERY_BROKER_URL", re.compile(r"(rediss?|redis\+socket|amqps?|pyamqp)://"), "celery"),
 )
-_TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _TAKEN_NAMES = ("host", "exporter")
 _NOTHING = Map({}, 1)
 
@@ -167,9 +167,8 @@ def _check_together(source: Source, node: Node, targets: list[TargetSettings]) -
 
 
 def _check_name(source: Source, line: int, path: str, name: str) -> None:
-    if not _TARGET_NAME.fullmatch(name):
-        expected = "expected at most 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"
-        source.problem(line, path, f"a target cannot have this name; {expected}")
+    if not NAME.fullmatch(name):
+        source.problem(line, path, f"a target cannot have this name; {NAMES}")
     elif name in _TAKEN_NAMES:
         remedy = "its settings stand in the section `host`" if name == "host" else "choose another"
         source.problem(line, path, f"the name is taken by the exporter itself; {remedy}")

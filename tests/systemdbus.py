@@ -63,7 +63,7 @@ class Recorded:
 
         method, path = message.header.fields[HeaderFields.member], message.header.fields[HeaderFields.path]
         self.asked.append((method, path, *message.body))
-        if self.mode == "denied":
+        if self.mode == "denied" or (self.mode == "locked" and method == "Get"):
             return new_error(message, "org.freedesktop.DBus.Error.AccessDenied", "s", ("Sender is not authorized",))
         if self.mode == "nonsense":
             return new_method_return(message, "s", ("nonsense",))

@@ -199,6 +199,11 @@ def test_no_cost_of_the_last_month_is_told_in_this_one(
         collector = target.target.collector
         (due,) = [look for look in collector.looks.all() if look.name == "cost"]  # type: ignore[attr-defined]
         assert due.rest() == 0  # though it is asked once an hour
+        server.routes["/cost"] = Said({}, 500)
+        look_again(target)
+        figures(target)
+        assert due.rest() > 0  # one that fails is not asked again by each scrape
+        server.routes["/cost"] = Said({"total": 0.5})
         look_again(target)
         assert figures(target)[BILLED] == 0.5
         assert figures(target)["runbook_api_up"] == 1
@@ -272,8 +277,8 @@ def test_a_change_of_budget_or_interval_forgets_nothing(server: API, tmp_path: P
 
 
 def test_what_is_kept_of_another_account_goes(server: API, tmp_path: Path) -> None:
-    for token in (TOKEN, f"{TOKEN}-new"):
-        with watched(server, tmp_path, LOOK, USAGE, token=token) as target:
+    for token, more in ((TOKEN, (COST,)), (f"{TOKEN}-new", ())):
+        with watched(server, tmp_path, LOOK, USAGE, *more, token=token) as target:
             look_again(target)
             kept = target.target.collector.context.history.get_all()
             assert len({entry["of"].split()[1] for entry in kept.values()}) == 1

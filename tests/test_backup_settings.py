@@ -26,7 +26,7 @@ def problems(backup: str, more: str = "") -> str:
         ("path: /b, files: [../x]", "is no pattern below `path`"),
         ('path: /b, files: ["**/x"]', "is no pattern below `path`"),
         ("path: /b, time: name", "time_format: and `time: name` belong together"),
-        ('path: /b, time: name, time_format: "%Y", timezone: Mars/Base', "timezone: is no zone"),
+        ('path: /b, time: name, time_format: "%Y", timezone: Mars/Base', "timezone: 'Mars/Base' is no time zone here"),
         ("path: /b, interval: 0s", "interval: is no time at all"),
         ("path: /b, verify_timeout: 0s", "verify_timeout: is no time at all"),
         ("path: /b, max_bytes: 0", "max_bytes: leaves nothing"),

@@ -1,5 +1,6 @@
 """clamd: the real one, and answers as they were recorded where a real one needs signatures from the net."""
 
+import errno
 import signal
 import socket
 import time
@@ -204,3 +205,15 @@ def test_rounds_leave_nothing(clamd: Clamd, tmp_path: Path) -> None:
         leaves_nothing(target, 150, warm=20)
     with one("clamd", asked(tmp_path / "gone")) as target:
         leaves_nothing(target, 150, warm=20)
+
+
+def test_where_this_machine_has_no_more_sockets_nothing_is_known(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with one("clamd", asked(tmp_path / "clamd.ctl", "timeout: 1s")) as target:
+        monkeypatch.setattr(socket, "socket", full)
+        assert "open nothing more" in target.read().reason
+        assert ours(target.page()) == {}

@@ -1,6 +1,7 @@
 """What the configuration of logs can say, and what `check` finds in it."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +83,7 @@ ready_events: [auth_failed, attacks]
 jobs: {import: {started: 'run (?P<id>[0-9]+) starts', finished: 'run (?P<id>[0-9]+) ends'}}
 """)
     assert set(settings.event_patterns()) == {"auth_failed", "xss", "csrf", "declined"}
-    assert settings.logs["app"].files == ("logs/app.log",)
+    assert settings.logs["app"].files == (str(Path("logs/app.log").absolute()),)
 
 
 def test_patterns_are_tried_in_another_process_and_re2_is_not_loaded_here() -> None:

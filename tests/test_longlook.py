@@ -173,6 +173,20 @@ def test_what_should_be_seen_again_is_looked_at_soon_and_less_and_less_so() -> N
     assert look.found(60).value == 4
 
 
+def test_it_is_looked_at_often_whether_it_is_due_and_made_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.longlook._LONGEST_REST", 0.001)
+    asked = list[int]()
+
+    def away() -> float:
+        asked.append(1)
+        return 0.0
+
+    look = LongLook("it", count(), 3600, shelf(), away=away)
+    with kept(look):
+        until(lambda: len(asked) > 50)
+    assert found(look) == 1
+
+
 def test_it_ends_at_once_when_told_to_stop() -> None:
     begun = threading.Event()
 

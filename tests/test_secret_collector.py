@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from exporter import config
 from exporter.collector import Trouble
+from exporter.collectors.secret import looks
 from exporter.collectors.secret.contents import value_in
 from tests.commands import needs
 from tests.hang_fs import mounted, need_fuse
@@ -345,3 +346,59 @@ def test_very_many(tmp_path: Path) -> None:
     many = "secrets:\n" + "".join(f"  s{number}: {{file: {file}, key: OPENAI_API_KEY}}\n" for number in range(60))
     with one("secret", many) as target:
         assert len(target.page()) > 180
+
+
+def test_a_new_value_in_a_file_from_the_future_counts_from_now(tmp_path: Path) -> None:
+    file = env(tmp_path / ".env", FIRST)
+    with one("secret", of_key(file)) as target:
+        assert near(age(target), 100)
+        env(file, SECOND, ago=-9 * DAY)
+        assert near(age(target), 0)
+
+
+def test_today_elsewhere_is_no_day_to_come(tmp_path: Path) -> None:
+    day = datetime.fromtimestamp(time.time() + 0.9 * DAY, UTC).astimezone().replace(tzinfo=None).isoformat()
+    with one("secret", f"secrets: {{openai: {{rotated: '{day}'}}}}") as target:
+        assert near(age(target), 0)
+
+
+def test_what_is_written_while_it_is_read_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = env(tmp_path / ".env", FIRST)
+    with one("secret", of_key(file)) as target:
+        assert near(age(target), 100)
+        real = looks._read
+
+        def read(path: str) -> bytes:
+            data: bytes = real(path)
+            env(file, SECOND, ago=3 * DAY, before="MORE=1\n")
+            return data
+
+        env(file, SECOND, ago=5 * DAY)
+        monkeypatch.setattr(looks, "_read", read)
+        assert "was written to while it was read" in target.outcomes()["unseen"]
+        assert near(age(target), 100)
+
+
+def test_the_time_of_a_file_that_is_gone_stays(tmp_path: Path) -> None:
+    timed = put(tmp_path / "timed", FIRST)
+    with one("secret", f"secrets: {{timed: {{file: {timed}, by: time}}}}") as target:
+        assert near(age(target, "timed"), 100)
+        timed.unlink()
+        assert near(age(target, "timed"), 100)
+
+
+def test_what_was_known_is_of_that_secret_alone(tmp_path: Path) -> None:
+    file, state = tmp_path / ".env", tmp_path / "state"
+    with one("secret", of_key(env(file, FIRST)), state) as target:
+        assert near(age(target), 100)
+        env(file, SECOND, ago=7 * DAY)
+        assert near(age(target), 7)
+    day = (datetime.now(UTC) - timedelta(days=200)).isoformat()
+    with one("secret", f"secrets: {{openai: {{rotated: '{day}'}}}}", state) as target:
+        assert near(age(target), 200)
+    with one("secret", f"secrets: {{openai: {{file: {tmp_path}/absent}}}}", state) as target:
+        assert age(target) is None
+
+
+def test_half_a_character_in_json_is_a_value() -> None:
+    assert value_in(b'{"KEY": "a\\ud800"}', "KEY", "it")

@@ -304,3 +304,10 @@ def test_rounds_leave_nothing(told: tuple[Path, Recorded], service: Recorded, tm
         leaves_nothing(target, 60, warm=20)
     with one("systemd", at(tmp_path / "gone")) as target:
         leaves_nothing(target, 100, warm=20)
+
+
+def test_properties_that_may_not_be_read_fail(told: tuple[Path, Recorded], service: Recorded) -> None:
+    service.mode = "locked"
+    with one("systemd", at(told[0])) as target:
+        said = target.outcomes()
+    assert all("AccessDenied" in said[name] for name in ("states", "restarts", "start_times"))

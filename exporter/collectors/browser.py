@@ -16,13 +16,13 @@ from exporter.deadline import within
 from exporter.jsontext import beginning
 from exporter.metric import Remarking, Samples, gauge, info
 from exporter.models import Problems
+from exporter.names import NAME, NAMES
 from exporter.program import ProgramSettings
 from exporter.setting import Seconds, setting
 from exporter.source import nearest
 
 _SOURCE: Final = "the programs' own --version, in the background"
 _MOST_BYTES: Final = 64 << 10
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 # MAJOR.MINOR.BUILD.PATCH
 _VERSION: Final = re.compile(r"(?<![\w.])([0-9]{1,5})\.([0-9]{1,5})\.([0-9]{1,6})\.([0-9]{1,6})(?![\w.])")
 _OTHER_RULE: Final = re.compile(r"(?i)\b(?:firefox|gecko|safari)")
@@ -100,9 +100,8 @@ class BrowsersSettings:
         if not self.browsers:
             yield "browsers", "is empty; expected such as `browsers: {chrome: {}}`"
         for name, one in self.browsers.items():
-            if not _NAME.fullmatch(name):
-                expected = "expected at most 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"
-                yield f"browsers.{name}", f"cannot have this name; {expected}"
+            if not NAME.fullmatch(name):
+                yield f"browsers.{name}", f"cannot have this name; {NAMES}"
             elif name not in _KNOWN and not (one.browser and one.driver):
                 remedy = f"expected `browser` and `driver`, or a name that is known: {nearest(name, list(_KNOWN))}"
                 yield f"browsers.{name}", f"does not say what prints the versions; {remedy}"

@@ -45,7 +45,6 @@ class Looks:
         of = f"{_FORMAT} {_account(settings)}"
         self.settings = settings
         self.intervals = {look.name: look.interval for look in looks}
-        self.keys = {look.name: look.key for look in looks}
         _forget_others(shelf, of)
         self.counting = Counting(shelf, of)
         self._verdicts = Verdicts(shelf, of)
@@ -159,8 +158,6 @@ def _worked(look: Look, cancel: Cancel) -> Found:
             found = look.work(own)
     finally:
         timer.cancel()
-    if cancel.cancelled:
-        raise Trouble(f"given up ({look.name}), as the target ends")
     if own.cancelled:
         raise Trouble(f"all of it ({look.name}) took longer than {_LONGEST:g} s", "see why the provider is that slow")
     return found

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from exporter.collectors.api.answers import Answer, check_answers
 from exporter.collectors.api.keyplaces import check_keys
 from exporter.models import Problems
 from exporter.request import RequestSettings, check_proxy, check_url, header_problem
 from exporter.setting import FilePath, Seconds, Secret, SecretURL, setting
+from exporter.zones import check_zone, zone_named
 
 Provider = Literal["openai", "gemini", "customsearch", "json"]
 URLS: Final = {
@@ -142,7 +143,7 @@ class APISettings(RequestSettings):
 
     @property
     def zone(self) -> ZoneInfo:
-        return ZoneInfo(self.month_zone or _ZONES.get(self.provider, "UTC"))
+        return zone_named(self.month_zone or _ZONES.get(self.provider, "UTC"))
 
     @property
     def base(self) -> str:
@@ -220,11 +221,7 @@ class APISettings(RequestSettings):
             yield "models", "are too many; expected 20 at most, as each is called"
         if len(set(self.models)) < len(self.models) or "" in self.models:
             yield "models", "has a name twice, or an empty one; expected different names"
-        try:
-            _ = self.zone
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            fix = "expected one such as UTC or Europe/Berlin; where this machine has no time zones install tzdata"
-            yield "month_zone", f"is no time zone that is known here; {fix}"
+        yield from check_zone(self.month_zone or _ZONES.get(self.provider, "UTC"), "month_zone")
 
     def _check_money(self) -> Problems:
         """Find prices and a budget that nothing could be measured against, so that nobody waits for their alerts."""

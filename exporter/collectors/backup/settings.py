@@ -1,20 +1,19 @@
 """What a target of the collector `backup` can be told: where each backup is, and what is expected of it."""
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
 
 from exporter.collectors.backup.others import CheckSettings, ListSettings, RestoreSettings
 from exporter.models import Problems
+from exporter.names import NAME, NAMES
 from exporter.setting import Bytes, FilePath, Seconds, setting
+from exporter.zones import check_zone
 
 DAY: Final = 86_400.0
 _FORMAT: Final = 1  # of what is kept of a backup: what an older exporter has kept is forgotten
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _RESTORED: Final = ("auto", "pg_custom", "pg_directory", "pg_tar")
 _WITH_TABLES: Final = ("auto", "pg_custom", "pg_directory", "pg_tar", "sql", "sqlite", "duckdb")
 _WITH_MEMBERS: Final = ("auto", "tar", "pg_tar", "zip")
@@ -128,8 +127,7 @@ class BackupSettings:
                 yield "files", f"has {pattern!r}, which is no pattern below `path`; expected one such as `*.dump`"
         if (self.time == "name") != bool(self.time_format):
             yield "time_format", "and `time: name` belong together; expected both or neither"
-        if self.timezone and not _is_zone(self.timezone):
-            yield "timezone", f"is no zone that this machine knows ({self.timezone!r}); expected such as Europe/Berlin"
+        yield from check_zone(self.timezone)
 
     def _check_times(self) -> Problems:
         for name in ("interval", "verify_interval", "verify_timeout", "retention", "recovery_point", "recovery_time"):
@@ -159,16 +157,6 @@ def _digest(told: object) -> str:
     return hashlib.sha256(repr(told).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        return False
-    except KeyError:
-        return False
-    return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupsSettings:
     """Which backups are watched."""
@@ -192,8 +180,7 @@ class BackupsSettings:
         if not self.backups:
             yield "backups", "is empty; expected a backup such as `shop: {path: /backup/postgres}`"
         for name in self.backups:
-            if not _NAME.fullmatch(name):
-                expected = "expected at most 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"
-                yield f"backups.{name}", f"cannot have this name; {expected}"
+            if not NAME.fullmatch(name):
+                yield f"backups.{name}", f"cannot have this name; {NAMES}"
         if self.path_timeout <= 0:
             yield "path_timeout", "leaves no time at all; expected more than 0, such as 5s"

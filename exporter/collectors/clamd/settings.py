@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from exporter.address import parse
 from exporter.models import Problems
 from exporter.setting import setting
+from exporter.zones import check_zone, zone_named
 
 _PORT: Final = 3310
 
@@ -34,8 +35,7 @@ class ClamdSettings:
                 self.place()
             except ValueError as error:
                 yield "address", f"{error}; or the path of a socket, such as /run/clamav/clamd.ctl"
-        if self.timezone and self.zone() is None:
-            yield "timezone", f"{self.timezone!r} is no time zone here; expected one such as UTC or Europe/Berlin"
+        yield from check_zone(self.timezone)
 
     def place(self) -> tuple[str, int]:
         """Return host and port, where it listens on TCP."""
@@ -43,7 +43,4 @@ class ClamdSettings:
 
     def zone(self) -> ZoneInfo | None:
         """Return the zone that is named; None for the exporter's own."""
-        try:
-            return ZoneInfo(self.timezone) if self.timezone else None
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            return None
+        return zone_named(self.timezone) if self.timezone else None

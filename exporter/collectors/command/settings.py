@@ -9,11 +9,11 @@ from exporter.collectors.command.ready import READY, WEBDRIVER
 from exporter.mapping import MappedMetric
 from exporter.mappingclash import named_twice
 from exporter.models import Problems, TargetSettings
+from exporter.names import NAME, NAMES
 from exporter.program import ProgramSettings
 from exporter.setting import Bytes, FilePath, Seconds, setting
 from exporter.source import nearest
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _VERSION: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}")
 
 
@@ -106,9 +106,8 @@ class CommandsSettings:
             yield "commands", "is empty, and so are prerequisites; expected such as `prerequisites: {ffmpeg: {}}`"
         for key, names in (("commands", self.commands), ("prerequisites", self.prerequisites)):
             for name in names:
-                if not _NAME.fullmatch(name):
-                    expected = "expected at most 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"
-                    yield f"{key}.{name}", f"cannot have this name; {expected}"
+                if not NAME.fullmatch(name):
+                    yield f"{key}.{name}", f"cannot have this name; {NAMES}"
         for name in sorted(set(self.commands) & set(self.prerequisites)):
             yield f"prerequisites.{name}", "is the name of a command as well; expected another"
         for name, prerequisite in self.prerequisites.items():

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.collectors.log.patterncheck import problems_of
 from exporter.collectors.log.readymade import OF_REQUESTS, READY_MADE, patterns_of
@@ -12,6 +11,7 @@ from exporter.collectors.log.routes import AccessSettings
 from exporter.jobmetrics import ExpectedJob
 from exporter.models import Problems
 from exporter.setting import FilePath, setting
+from exporter.zones import check_zone
 
 Group = Literal["stage_errors", "auth_failed", "rate_limited", "traceback", "oom", "locked", "attacks", "secrets"]
 ACCESS_FORMATS: Final = ("nginx", "nginx_timed", "nginx_json", "uvicorn", "gunicorn")
@@ -98,8 +98,7 @@ class FollowedLog:
         for path in self.files:
             if path.endswith(COMPRESSED):
                 yield "files", f"{path} is compressed, and is never read; expected the file that is written to"
-        if self.timezone and not _is_zone(self.timezone):
-            yield "timezone", f"{self.timezone!r} is no time zone here; expected one such as UTC or Europe/Berlin"
+        yield from check_zone(self.timezone)
         yield from self._check_patterns()
 
     def _check_patterns(self) -> Problems:
@@ -200,11 +199,3 @@ class LogsSettings:
             yield f"logs.{access[1]}", f"is an access log beside {access[0]}; expected a target of its own for each"
         for name, problem in problems_of(self.events).items():
             yield f"events.{name}", problem
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True

@@ -82,11 +82,11 @@ class Secrets(Collector[Look]):
         self._patience.close()
 
     @read
-    def rotations(self, found: Look) -> Samples:
+    def rotations(self, found: Look) -> Samples:  # noqa: ARG002  # what was seen is kept
         """When each secret was rotated last, and how old it may become."""
         for name in self.settings.secrets:
             yield MAX_AGE(self.settings.age_of(name), secret=name)
-            yield ROTATED(self._rotated(name, found.seen.get(name)), secret=name)
+            yield ROTATED(self._rotated(name), secret=name)
 
     @read
     def permissions(self, found: Look) -> Remarking:
@@ -103,16 +103,11 @@ class Secrets(Collector[Look]):
         together(found.troubles.values())
         yield from ()
 
-    def _rotated(self, name: str, seen: Seen | None) -> float | None:
+    def _rotated(self, name: str) -> float | None:
         """Return when a secret was rotated, of several times that are known the last."""
-        one, now = self.settings.secrets[name], time.time()
-        if one.certificate:
-            return seen.begun if seen else None
-        day = min(rotation_day(one.rotated, self.settings.zone()), now) if one.rotated else None
-        if one.by == "time":
-            known = seen.written if seen else None
-        else:
-            known = self._kept.since(name) or (None if day else self._kept.first(name))
+        one, of = self.settings.secrets[name], identity(self.settings.secrets[name])
+        day = min(rotation_day(one.rotated, self.settings.zone()), time.time()) if one.rotated else None
+        known = self._kept.since(name, of) or (None if day else self._kept.first(name, of))
         return max((when for when in (day, known) if when is not None), default=None)
 
     def _trouble(self, name: str, error: Exception) -> Trouble:

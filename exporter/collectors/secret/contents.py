@@ -35,7 +35,7 @@ def _from_json(data: bytes, key: str, place: str) -> bytes:
         found = found[part]
     if isinstance(found, dict | list) or found is None:
         raise Trouble(f"{key} in {place} is no text", "correct `key`: its value must be one text or number")
-    return str(found).encode()
+    return str(found).encode("utf-8", "surrogatepass")
 
 
 def _from_lines(data: bytes, key: str, place: str) -> bytes:

@@ -23,17 +23,18 @@ class Kept:
 
     def version(self, name: str, of: str) -> list[int]:
         """Return what the file was like that holds the value known last, nothing where that is of another secret."""
-        entry = self._entry(name)
-        return list(entry.get("version", ())) if entry.get("of") == of else []
+        return list(self._entry(name, of).get("version", ()))
 
     def forget_others(self, names: frozenset[str]) -> None:
         """Forget what is not asked for any more."""
-        if gone := set(self._shelf.get_all()) - names:
+        if gone := set(self._shelf.keys()) - names:
             self._shelf.put_all(dict.fromkeys(gone))
 
     def take(self, name: str, seen: Seen) -> None:
         """Note what was seen of a secret; nothing where its file was written just now."""
         now = time.time()
+        if seen.rotated is not None:
+            self._shelf.put(name, {"of": seen.of, "since": seen.rotated})
         if seen.value is None or 0 <= now - seen.written < _AT_REST or not self._shelf.is_read:
             return  # what is put before the state is read takes the place of what was kept
         before = self._entry(name)
@@ -47,17 +48,18 @@ class Kept:
             entry |= {"since": None, "first": min(seen.written, now)}
         self._shelf.put(name, entry)
 
-    def since(self, name: str) -> float | None:
+    def since(self, name: str, of: str) -> float | None:
         """Return when the value was seen to change; None where it is the first."""
-        return _number(self._entry(name).get("since"))
+        return _number(self._entry(name, of).get("since"))
 
-    def first(self, name: str) -> float | None:
+    def first(self, name: str, of: str) -> float | None:
         """Return when the file was written that had the first value."""
-        return _number(self._entry(name).get("first"))
+        return _number(self._entry(name, of).get("first"))
 
-    def _entry(self, name: str) -> dict[str, Any]:
+    def _entry(self, name: str, of: str | None = None) -> dict[str, Any]:
+        """Return what is kept under a name; with `of` nothing where that is of another secret."""
         found = self._shelf.get(name)
-        return found if isinstance(found, dict) else {}
+        return found if isinstance(found, dict) and of in (None, found.get("of")) else {}
 
 
 def _changed(seen: Seen, before: dict[str, Any], now: float) -> float:

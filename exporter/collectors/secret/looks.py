@@ -28,29 +28,30 @@ class Seen:
     open: bool | None
     """Whether every user of the machine may read it; None of a certificate alone, which may be for all."""
     value: bytes | None = None
-    begun: float | None = None
-    """When a certificate began to be good."""
+    rotated: float | None = None
+    """When it was rotated, where its file itself tells: by its time, or as a certificate that began to be good."""
 
 
 def identity(settings: SecretSettings) -> str:
     """Return what tells that another secret stands under the same name."""
-    return f"{settings.file} {settings.key}"
+    way = "" if settings.by == "contents" and settings.file else " by its time"
+    return f"{settings.certificate or settings.file} {settings.key}{way}"
 
 
 def look(settings: SecretSettings, known: list[int]) -> Seen:
     """Look at a secret's file, and into it where it is not as it is known."""
     path = settings.certificate or settings.file
     status = _status(path)
-    version = _version(status)
+    of, version = identity(settings), _version(status)
     if settings.certificate:
         data = _read(path)
-        return Seen(
-            "", version, status.st_mtime, _is_open(path) if _PRIVATE in data else None, begun=_begun(data, path)
-        )
+        is_open = _is_open(path) if _PRIVATE in data else None
+        return Seen(of, version, status.st_mtime, is_open, rotated=_begun(data, path))
     if settings.by == "time" and status.st_mtime > time.time() + _AHEAD:
         raise Trouble(f"{path} was written at a time to come", "see to the clock of whoever writes it, or `touch` it")
-    of = identity(settings)
-    if settings.by == "time" or version == known:
+    if settings.by == "time":
+        return Seen(of, version, status.st_mtime, _is_open(path), rotated=status.st_mtime)
+    if version == known:
         return Seen(of, version, status.st_mtime, _is_open(path))
     value = value_in(_read(path), settings.key, path)
     if _version(_status(path)) != version:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Final, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from exporter.models import Problems
+from exporter.names import NAME, NAMES
 from exporter.setting import FilePath, Seconds, setting
+from exporter.zones import check_zone, zone_named
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _KEY: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,126}")
 _MOST: Final = 500  # the first round over them takes 10 ms for each
 _DAY: Final = 86400.0
@@ -97,22 +97,17 @@ class SecretsSettings:
         if len(self.secrets) > _MOST:
             yield "secrets", f"are more than {_MOST}; expected several targets"
         for name in self.secrets:
-            if not _NAME.fullmatch(name):
-                expected = "expected at most 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"
-                yield f"secrets.{name}", f"cannot have this name; {expected}"
+            if not NAME.fullmatch(name):
+                yield f"secrets.{name}", f"cannot have this name; {NAMES}"
         if self.secret_max_age < 1:
             yield "secret_max_age", "is no age; expected such as 90d"
         if self.path_timeout < 0.01:
             yield "path_timeout", "leaves no time; expected such as 5s"
-        if self.timezone and self.zone() is None:
-            yield "timezone", f"{self.timezone!r} is no time zone here; expected one such as UTC or Europe/Berlin"
+        yield from check_zone(self.timezone)
 
     def zone(self) -> tzinfo | None:
         """Return the zone that is named; None for the exporter's own."""
-        try:
-            return ZoneInfo(self.timezone) if self.timezone else None
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            return None
+        return zone_named(self.timezone) if self.timezone else None
 
     def age_of(self, name: str) -> float:
         """Return how old a secret may become."""

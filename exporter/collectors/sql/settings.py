@@ -1,7 +1,6 @@
 """What a target of the collector `sql` can be told: which database, which queries, and what their columns become."""
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -12,12 +11,12 @@ from exporter.collectors.sql.statement import problems
 from exporter.mapping import Convert, Mapped
 from exporter.mappingclash import named_twice
 from exporter.models import Problems, TargetSettings
+from exporter.names import NAME, NAMES
 from exporter.setting import FilePath, Seconds, SecretURL, setting
 
 SOURCES: Final = ("postgres", "duckdb", "sqlite")
 AGE: Final = "age"
 """The read that tells whether the database answers, and how old a DuckDB's figures are; no query has its name."""
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _REMEDY: Final = "expected it in one query alone, with `labels` for several series"
 _MOST_ROWS: Final = 20_000
 
@@ -112,9 +111,8 @@ class SQLSettings:
         if not self.queries:
             yield "queries", "is empty; expected such as {jobs: {sql: SELECT ..., metrics: [...]}}"
         for name in self.queries:
-            if not _NAME.fullmatch(name):
-                expected = "expected at most 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"
-                yield f"queries.{name}", f"cannot have this name; {expected}"
+            if not NAME.fullmatch(name):
+                yield f"queries.{name}", f"cannot have this name; {NAMES}"
             elif name == AGE:
                 yield f"queries.{name}", "is the name of a read of this program; expected another"
         yield from named_twice([metric for _, metric in self.mapped()], "queries", _REMEDY)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
+
+from exporter.zones import zone_named
 
 _YEARS: Final = 41  # so long it may take until a 29 February is a Sunday
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -177,20 +179,9 @@ def zone_of(name: str) -> tzinfo:
     if not name and (given := os.environ.get("TZ", "").removeprefix(":")):
         name = given
     if name:
-        return _named(name)
+        return zone_named(name)
     try:
         with open(_LOCALTIME, "rb") as file:
             return ZoneInfo.from_file(file, "local")
     except (OSError, ValueError):  # a machine without one counts in UTC
         return UTC
-
-
-@functools.cache
-def _named(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(
-            f"{name[:60]!r} is no time zone here; expected one such as UTC or Europe/Berlin (where all are missing, "
-            "install tzdata)"
-        ) from None

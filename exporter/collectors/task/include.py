@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from exporter.binder import bind, entries_of
 from exporter.collector import Trouble
-from exporter.collectors.task.tasksettings import NAMES, TaskSettings, is_name
+from exporter.collectors.task.tasksettings import TaskSettings, is_name
 from exporter.documentfile import load as load_file
+from exporter.names import NAMES
 from exporter.setting import setting
 from exporter.source import Source, below
 from exporter.yamltree import MAX_BYTES, BrokenError, Map, parse

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from exporter.collectors.task import calendar, include
-from exporter.collectors.task.tasksettings import NAMES, TaskSettings, is_name
+from exporter.collectors.task.tasksettings import TaskSettings, is_name
 from exporter.models import Problems
+from exporter.names import NAMES
 from exporter.setting import FilePath, setting
 
 _MOST: Final = 1000  # tasks: a person has no more, and each is a few series

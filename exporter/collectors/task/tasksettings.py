@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 
 from exporter.collectors.task import calendar
 from exporter.models import Problems
+from exporter.names import NAME
 from exporter.quantity import Quantity, parse_duration, show_duration
 from exporter.setting import Seconds, setting
 
@@ -14,12 +15,10 @@ _DAY: Final = 86400.0
 _WORDS: Final = {
     "daily": _DAY, "weekly": 7 * _DAY, "monthly": 31 * _DAY, "quarterly": 92 * _DAY, "yearly": 366 * _DAY,
 }  # fmt: skip
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _METRIC: Final = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LINK: Final = re.compile(r"(https?://[^\s\"<>]+|/[^\s\"<>/][^\s\"<>]*)")
 _COMPARISON: Final = re.compile(r"(==|!=|>=|<=|>|<) *(-?[0-9]+(?:\.[0-9]+)?)")
 
-NAMES: Final = "expected at most 63 letters, digits, `_`, `.` and `-`, the first a letter or digit"
 
 Way = Literal["hand", "watched", "metric"]
 
@@ -156,4 +155,4 @@ class TaskSettings:
 
 def is_name(name: str) -> bool:
     """Tell whether a task may have this name."""
-    return _NAME.fullmatch(name) is not None
+    return NAME.fullmatch(name) is not None
