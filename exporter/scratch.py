@@ -11,12 +11,18 @@ from typing import Final
 
 from exporter.collector import Trouble
 
+_VAR_TMP: Final = "/var/tmp"  # noqa: S108  # the folder below it is made so that nobody else can enter
 _LOCK: Final = "lock"
 _MARK: Final = b"runbook-exporter\n"  # in the lock: the folder is one of these
 _NAME: Final = re.compile(r".+-[0-9a-f]{8}(\.[2-9])?")
 _AT_ONCE: Final = 3  # processes that do the same, as `test` beside the exporter
 _PATIENCE: Final = 10.0
 _NAP: Final = 0.01
+
+
+def own() -> str:
+    """Return where these folders lie, unless another place is named: beside them are those of other targets."""
+    return os.path.join(_VAR_TMP, f"runbook-exporter-{os.geteuid()}")
 
 
 @contextmanager
@@ -83,6 +89,7 @@ def _free(folder: str) -> tuple[str, int]:
         _make(one)
         lock = _locked(one, os.O_CREAT)
         if lock is not None:
+            os.chmod(one, 0o700)
             return one, lock
     fix = "give each exporter a `scratch` of its own; or a process that looked before still hangs"
     raise Trouble(f"other processes use {folder}", fix)
@@ -121,6 +128,7 @@ def _tidy_one(folder: str) -> None:
         return
     try:
         if os.pread(lock, len(_MARK) + 1, 0) == _MARK:
+            os.chmod(folder, 0o700)
             empty(folder)
     finally:
         os.close(lock)
@@ -141,5 +149,6 @@ def _make(folder: str) -> None:
     fix = "remove it, or name another folder with `scratch`"
     if outer.st_uid not in (0, me) or (mode & 0o022 and not mode & stat.S_ISVTX):
         raise Trouble(f"{above} is a folder that others may change", fix)
-    if not stat.S_ISDIR(inner.st_mode) or inner.st_uid != me or stat.S_IMODE(inner.st_mode) & 0o077:
+    # one group may pass through where a server works, and one that was killed has left it so
+    if not stat.S_ISDIR(inner.st_mode) or inner.st_uid != me or stat.S_IMODE(inner.st_mode) & 0o067:
         raise Trouble(f"{folder} is not a folder that only the exporter's user can enter", fix)

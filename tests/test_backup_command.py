@@ -1,5 +1,6 @@
 """Backups that a command lists, and that a command checks."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from exporter.collectors.backup.files import File
 from exporter.collectors.backup.others import CheckSettings, ListSettings
 from exporter.collectors.backup.settings import BackupSettings
 from exporter.deadline import Cancel
-from tests.backups import judged_page, unjudged, value, watching
+from tests.backups import aged, judged_page, unjudged, value, watching
 
 RESTIC = [
     {"time": "2026-01-01T02:00:00.123456789+01:00", "short_id": "aa11", "summary": {"total_bytes_processed": 700}},
@@ -77,7 +78,7 @@ def test_the_verdict_of_a_command() -> None:
 
     def said(*words: str, cannot: tuple[int, ...] = (), timeout: float = 10.0) -> Any:
         try:
-            return checked(CheckSettings(command=words, cannot=cannot), file, timeout, Cancel())["good"]
+            return checked(CheckSettings(command=words, cannot=cannot), file, timeout, Cancel()) == ""
         except Trouble as trouble:
             return str(trouble)
 
@@ -88,6 +89,27 @@ def test_the_verdict_of_a_command() -> None:
     assert said("sh", "-c", "exit 127") == "sh ended with 127: it could not tell"
     assert said("sh", "-c", "kill -9 $$") == "sh ended with 137: it could not tell"
     assert "took longer" in said("sleep", "60", timeout=0.2)
+
+
+def test_a_command_that_writes_much_is_told_what_helps() -> None:
+    with pytest.raises(Trouble, match="yes was killed, as it wrote more than 1048576 bytes") as told:
+        checked(CheckSettings(command=("yes",)), File("a", "/a", 0.0, 1, "key"), 10.0, Cancel())
+    assert told.value.fix == "nothing reads what it writes: have it write less, or to /dev/null"
+
+
+def test_what_a_verdict_rests_on_with_a_command_besides(tmp_path: Path) -> None:
+    for name in ("whole", "wrong"):
+        (tmp_path / name).mkdir()
+        with gzip.open(tmp_path / name / "a.json.gz", "wb") as file:
+            file.write(b"{}")
+        aged(tmp_path / name / "a.json.gz", 100)
+    check = "check_command: {command: [sh, -c, 'case {file} in */whole/*) ;; *) exit 1;; esac']}"
+    backups = "\n".join(f"{name}: {{path: {tmp_path}/{name}, {check}}}" for name in ("whole", "wrong"))
+    with watching(backups) as target:
+        page = judged_page(target, 'runbook_backup_verified{backup="wrong"}')
+        assert page['runbook_backup_info{backup="whole",format="json",way="checksums"}'] == "1"
+        assert page['runbook_backup_info{backup="wrong",format="json",way="damage"}'] == "1"
+        assert "wrong: 'a.json.gz': sh ended with 1" in target.outcomes()["verification"]
 
 
 def test_backups_that_a_command_lists_and_another_checks(tmp_path: Path) -> None:

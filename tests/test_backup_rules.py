@@ -32,9 +32,10 @@ TOLD: Final[Mapping[str, set[tuple[str, str]]]] = {
     "shrunk": {("BackupShrunk", "")},
     "hoarded": {("BackupRetentionExceeded", "")},
     "short": {("BackupRetentionShort", "")},
-    "emptied": {("BackupRetentionShort", "")},
-    "restored": {("RestoreTestOverdue", "age"), ("RecoveryTimeExceeded", "")},
-    "lacking": {("BackupCorrupt", "restore"), ("RestoreTestOverdue", "age")},
+    "emptied": {("BackupRetentionShort", "none")},
+    # dumps that say themselves that they are a month older than their files, as the clock here is ahead
+    "restored": {("RestoreTestOverdue", "age"), ("RecoveryTimeExceeded", ""), ("BackupOverdue", "age")},
+    "lacking": {("BackupCorrupt", "restore"), ("RestoreTestOverdue", "age"), ("BackupOverdue", "age")},
 }
 """What fires of each backup, and which part of the rule says so."""
 NEW: Final = {"never", "restored"}

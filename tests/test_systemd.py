@@ -306,6 +306,12 @@ def test_rounds_leave_nothing(told: tuple[Path, Recorded], service: Recorded, tm
         leaves_nothing(target, 100, warm=20)
 
 
+def test_that_no_unit_fits_is_said(told: tuple[Path, Recorded], service: Recorded) -> None:
+    service.mode = ""
+    with one("systemd", at(told[0], r"include: shop-of-nobody\.service")) as target:
+        assert target.outcomes()["states"] == "ok no unit is there that fits `include`, and not `exclude`"
+
+
 def test_properties_that_may_not_be_read_fail(told: tuple[Path, Recorded], service: Recorded) -> None:
     service.mode = "locked"
     with one("systemd", at(told[0])) as target:

@@ -1,25 +1,23 @@
 """PostgreSQL's dumps of the forms custom, directory and tar: restored to nowhere by pg_restore, without a server."""
 
-import gzip
 import os
 import re
 import shutil
 import signal
-import stat
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from exporter.collector import Trouble
 from exporter.collectors._backup.found import CHECKSUMS, STRUCTURE, Bad, shortened
 from exporter.collectors._backup.programs import Ended, run
-from exporter.collectors._backup.reading import Raw
+from exporter.collectors._backup.reading import Raw, Unpacked, unpacked
 from exporter.collectors._backup.tarball import members_of
 
+DUMPS: Final = ("pg_custom", "pg_directory", "pg_tar")
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/local/pgsql/bin"
 _INSTALLED: Final = Path("/usr/lib/postgresql")
-_PIECE: Final = 1 << 20
 _NOTHING: Final = "/dev/null"
 _SIGNATURE: Final = b"PGDMP"
 _BYTE_OF_PACKING: Final = (1, 15)  # since this version of the format one byte says how it is packed
@@ -36,9 +34,15 @@ _CANNOT: Final = (
     (r"out of memory|Cannot allocate memory", "give the machine more memory"),
     (r"Input/output error|Stale file handle|Transport endpoint", "see its disk or mount, and the kernel's log"),
 )  # fmt: skip
+_MADE: Final = re.compile(r"^; Archive created at ([0-9-]+ [0-9:]+)", re.MULTILINE)
 _DATABASE: Final = re.compile(r"^; +dbname: (.*)$", re.MULTILINE)
 _ENTRY: Final = re.compile(r"^\d+; \d+ \d+ (?:TABLE DATA|MATERIALIZED VIEW DATA) (.*)$", re.MULTILINE)
 _DATA: Final = re.compile(r"\d+\.dat(?:\.\w+)?")
+_PACKED: Final = {".gz": "gzip", ".lz4": "lz4", ".zst": "zstd"}
+# How pg_dump ends what is in a table: the rows of COPY, statements, or no statement at all.
+_ENDS: Final = (b"\\.\n\n\n", b";\n\n\n")
+_NO_ROWS: Final = b"\n\n"
+_KEPT: Final = 16  # bytes at the end
 
 
 def custom(request: Mapping[str, Any]) -> str:
@@ -53,24 +57,20 @@ def custom(request: Mapping[str, Any]) -> str:
 
 
 def directory(request: Mapping[str, Any]) -> str:
-    """Verify a dump that is a folder: each of its packed files as well, since an empty one is let pass."""
+    """Verify a dump that is a folder: each of its files as well, since pg_restore passes cut and empty ones."""
     if not os.path.isdir(request["path"]):
         raise Bad("it is no folder")
     members = sorted(os.listdir(request["path"]))
     if "toc.dat" not in members:
         raise Bad("it has no toc.dat")
-    packed = [name for name in members if name.endswith(".gz")]
-    for name in packed:
-        _check_gzip(os.path.join(request["path"], name), name)
-    _to_nowhere(request)
-    listing = _check_contents(request)
     data = [name for name in members if _DATA.fullmatch(name)]
-    _check_count(listing, len(data))
-    others = [name for name in data if not name.endswith(".gz")]
-    for name in others:
-        if name.endswith(".dat") and os.stat(os.path.join(request["path"], name)).st_size == 0:
-            raise Bad(f"{name} is empty")
-    return STRUCTURE if others or (not packed and data) else CHECKSUMS
+    packed = [name for name in members if os.path.splitext(name)[1] in _PACKED]
+    for name in sorted({*data, *packed}):
+        _check_member(request, name, is_table=name in data)
+    _to_nowhere(request)
+    _check_count(_check_contents(request), len(data))
+    with_sums = all(name.endswith(".gz") for name in {*data, *packed})
+    return CHECKSUMS if with_sums else STRUCTURE
 
 
 def tar(request: Mapping[str, Any]) -> str:
@@ -81,6 +81,16 @@ def tar(request: Mapping[str, Any]) -> str:
     _to_nowhere(request)
     _check_count(_check_contents(request), sum(1 for name in names if _DATA.fullmatch(name)))
     return STRUCTURE
+
+
+def made_at(request: Mapping[str, Any]) -> float | None:
+    """Return when pg_dump began with it; by the clock on its wall, which is taken for UTC."""
+    ended = run([program_of(request), "--list", request["path"]], output=True)
+    found = _MADE.search(ended.output.decode("utf-8", "replace"))
+    try:
+        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp() if found else None
+    except ValueError:
+        return None
 
 
 def _is_packed(head: bytes) -> bool:
@@ -162,21 +172,26 @@ def _check_count(listing: str, files: int) -> None:
         raise Bad(f"{tables} tables are listed in it, and the data of {files} are there")
 
 
-def _check_gzip(path: str, name: str) -> None:
-    for piece in _unzipped(path, name):
-        del piece
-
-
-def _unzipped(path: str, name: str) -> Iterator[bytes]:
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise Bad(f"{name} is no file")
+def _check_member(request: Mapping[str, Any], name: str, *, is_table: bool) -> None:
+    """Read a file of a dump that is a folder to its end, which must be that of a table's rows."""
+    path, ending = os.path.join(request["path"], name), os.path.splitext(name)[1]
+    if os.stat(path).st_size == 0:
+        if is_table or ending == ".gz":  # an empty large object is so, unless it is packed by gzip
+            raise Bad(f"{name} is empty")
+        return
     try:
-        with Raw(path) as raw, gzip.GzipFile(fileobj=raw) as file:
-            any_of_it = False
-            while piece := file.read(_PIECE):
-                any_of_it = True
-                yield piece
-            if not any_of_it and os.stat(path).st_size == 0:  # Python takes it for whole
-                raise Bad(f"{name} is empty")
-    except (zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise Bad(f"{name} cannot be unpacked ({error})") from None
+        with unpacked(path, request["max_bytes"], _PACKED.get(ending, "")) as content:
+            end = _end_of(content, is_table=is_table)
+    except Bad as bad:
+        raise Bad(f"{name}: {bad}") from None
+    if is_table and end != _NO_ROWS and not end.endswith(_ENDS):
+        raise Bad(f"{name} ends within the rows of a table")
+
+
+def _end_of(content: Unpacked, *, is_table: bool) -> bytes:
+    end = b""
+    while piece := content.read():
+        if is_table and b"\0" in piece:
+            raise Bad("it has a zero byte, where text should be")
+        end = (end + piece)[-_KEPT:]
+    return end

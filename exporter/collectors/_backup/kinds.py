@@ -1,6 +1,7 @@
 """What a backup is, by what it begins with."""
 
 import os
+import re
 import tarfile
 from typing import Final
 
@@ -9,7 +10,10 @@ from exporter.collectors._backup.found import Bad
 from exporter.collectors._backup.reading import unpacked
 
 _HEAD: Final = 4096
-_SQL: Final = (b"-- PostgreSQL database dump", b"-- PostgreSQL database cluster dump")
+# Text from the first byte on: what packs loosely, as lz4 does, has whole lines of it as well.
+_SQL: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?[\t\n\r -~]{0,2000}?^-- PostgreSQL database (?:cluster )?dump\r?$", re.MULTILINE
+)
 _FIX: Final = "say what it is with `format`"
 
 
@@ -51,7 +55,7 @@ def kind_of(head: bytes) -> str:
         return "duckdb"
     if is_tar(head):
         return "pg_tar" if head[:100].rstrip(b"\0") == b"toc.dat" else "tar"
-    if any(line in head for line in _SQL):
+    if _SQL.match(head):
         return "sql"
     return "json" if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else ""
 

@@ -15,6 +15,7 @@ _HEADS: Final = {
     b"-- PostgreSQL database cluster dump": b"-- PostgreSQL database cluster dump complete",
 }
 _HEAD_WITHIN: Final = 100  # lines
+_OTHERS: Final = (b"-- MySQL dump ", b"-- MariaDB dump ")
 _NAME: Final = rb'(?:"(?:[^"]|"")+"|[^\s"(]+)'
 _COPY: Final = re.compile(rb"COPY (" + _NAME + rb") (?:\(.*\) )?FROM stdin;$")
 _INSERT: Final = re.compile(rb"INSERT INTO (" + _NAME + rb") ")
@@ -76,6 +77,8 @@ class _Script:
         self._before = line
 
     def _comment(self, line: bytes) -> None:
+        if line.startswith(_OTHERS) and not self._closing:
+            raise Trouble("it is a dump of MySQL or MariaDB, which is not read here", "verify it by `check_command`")
         if not self._closing and self._lines <= _HEAD_WITHIN:
             self._closing = _HEADS.get(line, b"")
         elif line == self._closing:

@@ -20,8 +20,13 @@ from exporter.collectors._backup.programs import lowered, own_end
 _PIECE: Final = 1 << 20
 _FORGOTTEN: Final = 8 << 20  # bytes after which the kernel need not keep what was read: others want its memory
 _MOST_MEMORY: Final = 256 << 20  # that a packed file may ask for
-_PACKED: Final = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-# zstd has sums of what is in it only where it was asked for them, which is not looked for; xz, unless they were refused
+_PACKED: Final = {
+    b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4", b"\x02\x21\x4c\x18": "lz4",
+}  # fmt: skip
+# What is unpacked by a program, within bounds of its own.
+_PROGRAMS: Final = {"zstd": ("zstd", "-dc", "--memory=256MiB", "-q", "--"), "lz4": ("lz4", "-dcq")}
+# zstd and lz4 may have sums of what is in them, which is not looked for; xz has them, unless they were refused
 _WITH_SUMS: Final = frozenset({"gzip", "bzip2", "xz"})
 
 
@@ -98,14 +103,17 @@ class Unpacked:
 
 
 @contextmanager
-def unpacked(path: str, most: int) -> Iterator[Unpacked]:
-    """Yield what is in the file; Bad where that cannot be unpacked, Trouble where it cannot be read."""
+def unpacked(path: str, most: int, packed: str | None = None) -> Iterator[Unpacked]:
+    """Yield what is in the file; Bad where that cannot be unpacked, Trouble where it cannot be read.
+
+    How it is `packed` is told by its first bytes, unless that is said.
+    """
     try:
         raw = Raw(path)
     except OSError as error:
         raise unreadable(error) from None
     with raw, io.BufferedReader(raw, _PIECE) as file:
-        packed = packing_of(file.peek(8)[:8])
+        packed = packing_of(file.peek(8)[:8]) if packed is None else packed
         try:
             with _unpacking(file, packed, path) as stream:
                 yield Unpacked(stream, packed, most)
@@ -139,8 +147,8 @@ def _unpacking(file: BinaryIO, packed: str, path: str) -> Iterator[BinaryIO]:
     elif packed == "xz":
         with io.BufferedReader(_XZ(file), _PIECE) as stream:
             yield stream
-    elif packed == "zstd":
-        with _by_program(path) as stream:
+    elif packed in _PROGRAMS:
+        with _by_program(packed, path) as stream:
             yield stream
     else:
         yield file
@@ -188,13 +196,14 @@ class _XZ(io.RawIOBase):
 
 
 @contextmanager
-def _by_program(path: str) -> Iterator[BinaryIO]:
-    program = shutil.which("zstd", path="/usr/local/bin:/usr/bin:/bin")
+def _by_program(packed: str, path: str) -> Iterator[BinaryIO]:
+    name, *options = _PROGRAMS[packed]
+    program = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin")
     if program is None:
-        raise Trouble("zstd is needed to unpack it", "install the package zstd")
+        raise Trouble(f"{name} is needed to unpack it", f"install the package {name}")
     process = subprocess.Popen(
-        [program, "-dc", "--memory=256MiB", "-q", "--", path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, env=lowered(), preexec_fn=own_end,
+        [program, *options, path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=lowered(), preexec_fn=own_end,
     )  # fmt: skip
     with process:
         assert process.stdout is not None  # noqa: S101  # it was asked for
@@ -203,14 +212,14 @@ def _by_program(path: str) -> Iterator[BinaryIO]:
             try:
                 yield process.stdout  # type: ignore[misc]
             except Bad:  # what it read may end early by zstd's fault
-                _check(process)
+                _check(process, name)
                 raise
-            _check(process)
+            _check(process, name)
         finally:
             process.kill()
 
 
-def _check(process: "subprocess.Popen[bytes]") -> None:
+def _check(process: "subprocess.Popen[bytes]", name: str) -> None:
     """Raise why the program ended before its time, if it did."""
     assert process.stdout is not None  # noqa: S101  # it was asked for
     assert process.stderr is not None  # noqa: S101
@@ -218,5 +227,5 @@ def _check(process: "subprocess.Popen[bytes]") -> None:
         return
     said = process.stderr.read(4096).decode("utf-8", "replace")
     if process.returncode < 0 or "emory" in said or "ermission" in said:
-        raise Trouble("zstd could not unpack it within its bounds")
-    raise Bad("it cannot be unpacked (zstd)")
+        raise Trouble(f"{name} could not unpack it within its bounds")
+    raise Bad(f"it cannot be unpacked ({name})")

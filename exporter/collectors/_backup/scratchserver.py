@@ -1,13 +1,12 @@
 """A PostgreSQL server for a moment: of its own user, in a folder of its own, on a socket that nobody else reaches."""
 
-import glob
 import os
 import re
 import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +22,14 @@ _ROOM_AT_LEAST: Final = 300 << 20
 _SUPERUSER: Final = "postgres"
 _START: Final = 60.0  # seconds
 _LAST_BREATH: Final = 5.0
+_DYING: Final = 1.0  # seconds that a server which breaks off may take to end
+_FULL: Final = "No space left on device"
 _NAP: Final = 0.05
 _SETTINGS: Final = {
     "listen_addresses": "", "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
     "wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "64MB", "autovacuum": "off",
     "shared_buffers": "64MB", "max_connections": "20", "jit": "off", "archive_mode": "off",
-    "unix_socket_permissions": "0700", "logging_collector": "off",
+    "unix_socket_permissions": "0700", "logging_collector": "off", "restart_after_crash": "off",
 }  # fmt: skip
 
 
@@ -37,18 +38,10 @@ def served(request: Mapping[str, Any]) -> Iterator[str]:
     """Yield the address of the server; it and its data are gone at the end."""
     programs = _programs(request["programs"])
     who = _who(request["user"])
-    _close(request["folder"])
     with private(request["folder"]) as scratch:
         _check_room(scratch, request["path"])
         with _entered(scratch, who):
             yield from _running(programs, scratch, who)
-
-
-def _close(folder: str) -> None:
-    """Take back what one that was killed has left open to its server's user: else nobody would use the folder again."""
-    for one in glob.glob(f"{glob.escape(folder)}*"):
-        if os.lstat(one).st_uid == os.geteuid() and os.path.isdir(one) and not os.path.islink(one):
-            os.chmod(one, 0o700)
 
 
 def _running(programs: str, scratch: str, who: dict[str, Any]) -> Iterator[str]:
@@ -73,9 +66,7 @@ def _running(programs: str, scratch: str, who: dict[str, Any]) -> Iterator[str]:
         _await(process, os.path.join(socket, ".s.PGSQL.5432"), scratch)
         yield f"host={socket} port=5432 user={_SUPERUSER} dbname=postgres"
     except Trouble as trouble:
-        if process.poll() is None:
-            raise
-        raise Trouble(f"the server for the restore ended ({_last_words(scratch)})", "see the kernel's log") from trouble
+        raise _explained(trouble, process, scratch) from None
     finally:
         process.kill()  # its children end by themselves; nothing of it is needed
         process.wait(_LAST_BREATH)
@@ -96,10 +87,24 @@ def _await(process: "subprocess.Popen[bytes]", socket: str, scratch: str) -> Non
     raise Trouble(f"the server for the restore did not start ({_last_words(scratch)})", "try it as the same user")
 
 
-def _last_words(scratch: str) -> str:
+def _explained(trouble: Trouble, process: "subprocess.Popen[bytes]", scratch: str) -> Trouble:
+    """Return why it did not go on, as the server knows it: who asked it knows of the lost connection alone."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_DYING)
+    if _FULL in _log(scratch):
+        return Trouble(f"there was no room left in {scratch}", "make room, or name another folder with `scratch`")
+    if process.poll() is None:
+        return trouble
+    return Trouble(f"the server for the restore ended ({_last_words(scratch)})", "see the kernel's log")
+
+
+def _log(scratch: str) -> str:
     with open(os.path.join(scratch, "log"), "rb") as log:
-        lines = log.read(64 << 10).decode("utf-8", "replace").splitlines()
-    return shortened(" ".join(lines[-3:])) or "it did not say why"
+        return log.read(64 << 10).decode("utf-8", "replace")
+
+
+def _last_words(scratch: str) -> str:
+    return shortened(" ".join(_log(scratch).splitlines()[-3:])) or "it did not say why"
 
 
 def _programs(folder: str) -> str:

@@ -11,8 +11,10 @@ from urllib.parse import quote_from_bytes
 from exporter.collector import Trouble
 from exporter.collectors._backup.found import STRUCTURE, Bad, shortened
 from exporter.collectors._backup.reading import Raw
+from exporter.collectors._sqlite.header import SIZE, header_of
+from exporter.collectors._sqlite.trouble import OVERWRITTEN, Damaged
+from exporter.collectors._sqlite.trouble import Trouble as SQLiteTrouble
 
-_MAGIC: Final = b"SQLite format 3\0"
 _MOST_PROBLEMS: Final = 100_000
 _VERSION: Final = sum(
     part * scale for part, scale in zip(sqlite3.sqlite_version_info, (1_000_000, 1000, 1), strict=True)
@@ -46,19 +48,19 @@ def verify(request: Mapping[str, Any]) -> str:
 def _check_size(path: str) -> int:
     """Compare the file's size with that of its pages, as SQLite overlooks a cut; return the version that wrote it."""
     with Raw(path) as raw:
-        head = raw.read(100) or b""
+        head = raw.read(SIZE) or b""
     if not head:
         raise Bad("it is empty")
-    if not head.startswith(_MAGIC) or len(head) < 100:
-        raise Bad("it is no SQLite database")
-    page = int.from_bytes(head[16:18], "big")
-    page = 65536 if page == 1 else page
-    # what a very old library wrote says nothing of the number of pages
-    pages = int.from_bytes(head[28:32], "big") if head[24:28] == head[92:96] else 0
     size = os.stat(path).st_size
-    if pages and size < pages * page:
-        raise Bad(f"it has {size:,} bytes, and its {pages:,} pages need {pages * page:,}")
-    return int.from_bytes(head[96:100], "big")
+    try:
+        found = header_of(head, size, path)
+    except SQLiteTrouble as trouble:
+        if isinstance(trouble, Damaged) or trouble.fix == OVERWRITTEN:
+            raise Bad("it is no SQLite database") from None
+        raise Trouble(str(trouble), trouble.fix) from None
+    if size < found.pages * found.page_size:
+        raise Bad(f"it has {size:,} bytes, and its {found.pages:,} pages need {found.pages * found.page_size:,}")
+    return found.writer
 
 
 def _check_log(path: str) -> None:

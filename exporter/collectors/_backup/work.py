@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from exporter.collector import Trouble
 from exporter.collectors._backup import kinds, sums
+from exporter.collectors._backup.dump import DUMPS, made_at
 from exporter.collectors._backup.found import DAMAGE, SIDECAR, Bad, unreadable
 from exporter.collectors._backup.programs import bounded, quietly
 
@@ -43,7 +44,7 @@ def judged(request: Mapping[str, Any], prepare: Callable[[str], None] = lambda _
         raise unreadable(error) from None
     except MemoryError:
         raise Trouble("it takes more memory than a verification is given", "verify it by `check_command`") from None
-    return {"good": True, "reason": "", "format": kind, "way": way}
+    return {"good": True, "reason": "", "format": kind, "way": way, "made": made_at(request) if kind in DUMPS else None}
 
 
 def _work(kind: str) -> Any:

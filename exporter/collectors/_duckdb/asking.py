@@ -3,15 +3,13 @@
 import hashlib
 import os
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from exporter.collector import NotApplicable, Trouble
 from exporter.collectors._duckdb.settings import WaySettings
 from exporter.deadline import Cancel
-from exporter.scratch import clear
+from exporter.scratch import clear, own
 from exporter.throwaway import ask
-
-_VAR_TMP: Final = "/var/tmp"  # noqa: S108  # the folder below it is made so that nobody else can enter
 
 
 def look(
@@ -46,14 +44,10 @@ def request_of(settings: WaySettings, name: str) -> dict[str, Any]:
         "path": settings.path,
         "open": settings.open,
         "backup": settings.backup,
-        "folder": os.path.join(settings.scratch or _own_scratch(), f"{name}-{_mark(settings.path)}"),
+        "folder": os.path.join(settings.scratch or own(), f"{name}-{_mark(settings.path)}"),
         "most": settings.max_copy_size,
         "memory": settings.memory_limit,
     }
-
-
-def _own_scratch() -> str:
-    return os.path.join(_VAR_TMP, f"runbook-exporter-{os.geteuid()}")
 
 
 def _mark(path: str) -> str:

@@ -10,7 +10,7 @@ from exporter.collector import Trouble
 from exporter.collectors.backup.files import File, Listing, sorted_out
 from exporter.collectors.backup.others import CheckSettings, ListSettings
 from exporter.collectors.backup.settings import BackupSettings
-from exporter.command import Ended, run
+from exporter.command import Ended, WroteTooMuch, run
 from exporter.deadline import Cancel
 from exporter.jmes import compiled
 
@@ -20,17 +20,18 @@ _BY_SIGNAL: Final = 128
 _LATEST: Final = 1e11  # what is more is no Unix time in seconds
 
 
-def checked(command: CheckSettings, file: File, timeout: float, cancel: Cancel) -> dict[str, Any]:
-    """Return whether the command says that the backup is whole; Trouble where it could not tell."""
+def checked(command: CheckSettings, file: File, timeout: float, cancel: Cancel) -> str:
+    """Return why the backup is damaged, nothing where the command finds it whole; Trouble where it could not tell."""
     words = tuple(word.replace("{file}", file.path).replace("{name}", file.name) for word in command.command)
-    ended = run(replace(command, command=words), timeout=timeout, most=_MOST_SAID, cancel=cancel)
+    try:
+        ended = run(replace(command, command=words), timeout=timeout, most=_MOST_SAID, cancel=cancel)
+    except WroteTooMuch as trouble:
+        raise Trouble(str(trouble), "nothing reads what it writes: have it write less, or to /dev/null") from None
     if not ended.in_time:
         raise Trouble(f"{words[0]} was killed, as it took longer than {timeout:g} s", "raise `verify_timeout`")
     if ended.status in (*_NOT_RUN, *command.cannot) or ended.status > _BY_SIGNAL:
         raise Trouble(f"{words[0]} ended with {ended.status}: it could not tell", "run it by hand as the same user")
-    if ended.status == 0:
-        return {"good": True, "reason": "", "way": "command"}
-    return {"good": False, "reason": f"{words[0]} ended with {ended.status}", "way": "command"}
+    return f"{words[0]} ended with {ended.status}" if ended.status else ""
 
 
 def listed_by_command(settings: BackupSettings, cancel: Cancel) -> list[list[Any]]:

@@ -14,9 +14,10 @@ from exporter.collector import Trouble
 from exporter.collectors.backup.settings import BackupSettings
 
 MOST: Final = 20_000  # entries of a folder, or of a dump that is one
-_FUTURE: Final = 300.0  # seconds that a clock may be ahead
+FUTURE: Final = 300.0  # seconds that a clock may be ahead
 _UNFINISHED: Final = (".tmp", ".part", ".partial", ".incomplete")
 _BESIDE: Final = (".sha256", ".sha512", ".sha1", ".md5", ".asc", ".sig", "-wal", "-shm", "-journal", ".wal")
+_NOTHING: Final = "no file there fits `files`, or the right disk is not mounted"
 _LOST: Final = "lost+found"  # of ext4, root's
 _SUMS: Final = ("SHA256SUMS", "SHA512SUMS", "SHA1SUMS", "MD5SUMS")
 _DIRECTORY_DUMP: Final = "toc.dat"
@@ -54,10 +55,12 @@ def sorted_out(settings: BackupSettings, found: list[File], unnamed: list[str]) 
     """Return them in order, without those that are still written or are of the future."""
     now = time.time()
     remarks = [f"{_one_of(unnamed)} does not fit `time_format`"] if unnamed else []
-    if ahead := [file.name for file in found if file.time > now + _FUTURE]:
+    if not found and not unnamed:
+        remarks.append(_NOTHING if settings.path else "the command lists none")
+    if ahead := [file.name for file in found if file.time > now + FUTURE]:
         remarks.append(f"{_one_of(ahead)} is of a time still to come")
-    past = [file for file in found if file.time <= now + _FUTURE]
-    whole = [file for file in past if not now - settings.at_rest < file.changed <= now + _FUTURE]
+    past = [file for file in found if file.time <= now + FUTURE]
+    whole = [file for file in past if not now - settings.at_rest < file.changed <= now + FUTURE]
     return Listing(
         tuple(sorted(whole, key=lambda file: (file.time, file.name))), len(past) - len(whole), tuple(remarks)
     )

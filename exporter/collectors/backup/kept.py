@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from exporter.collectors.backup.files import File, Listing
+from exporter.collectors.backup.files import FUTURE, File, Listing
 from exporter.collectors.backup.settings import BackupSettings
 from exporter.state import Shelf
 
@@ -14,6 +14,7 @@ _SOON: Final = 600.0  # seconds until what could not be verified is tried again,
 _BAD_AGAIN: Final = 3600.0  # seconds until what was found damaged is looked at again, at least
 _TIMES: Final = 20  # what takes long is tried again no sooner than after so many times as long
 _LOOKED_BACK: Final = 10  # backups that are verified in search of a whole one
+_OLDER: Final = 2 * 86_400.0  # seconds that a dump may be older than its file: it tells its time without a zone
 
 Entry = Mapping[str, Any]
 
@@ -48,7 +49,8 @@ class Kept:
             self._kept["newest"] = {"name": newest.name, "time": newest.time, "size": newest.size} if newest else None
             self._kept["seen"] = {"count": len(whole), "oldest": whole[0].time if whole else None}
             if newest:
-                self._kept.setdefault("first_seen", time.time())
+                now = time.time()
+                self._kept["first_seen"] = min(self._kept.get("first_seen", now), now)
                 self._note_sizes(whole, newest)
             self._forget(whole)
             self._keep()
@@ -70,17 +72,19 @@ class Kept:
     def judged(self, file: File, answer: Entry) -> None:
         """Note a verdict: the file is whole, or damaged."""
         with self._lock:
-            entry = {**answer, "time": time.time(), "of": [file.time, file.name]}
-            self._put(file, entry)
-            self._kept["last"] = self._newest_good(file, self._kept.get("last"))
+            before, of = self._verdicts().get(self._of(file), {}).get("of"), [_made(file, answer), file.name]
+            self._put(file, {**answer, "time": time.time(), "of": of})
+            if self._kept.get("last") in (before, of):  # it may be whole no more
+                self._kept["last"] = None
+            self._kept["last"] = self._newest_good()
             self._keep()
 
-    def _newest_good(self, file: File, last: list[Any] | None) -> list[Any] | None:
-        """Return time and name of the newest that is whole; of one that was and is no more, the one before."""
+    def _newest_good(self) -> list[Any] | None:
+        """Return time and name of the newest that is whole; a clock that was ahead has made none."""
         known = [entry["of"] for entry in self._verdicts().values() if entry.get("good")]
-        if last is not None and last != [file.time, file.name]:
+        if last := self._kept.get("last"):
             known.append(last)
-        return max(known, default=None)
+        return max((of for of in known if of[0] <= time.time() + FUTURE), default=None)
 
     def unjudged(self, file: File, answer: Entry) -> None:
         """Note why a file could not be verified; a verdict that it has stays."""
@@ -160,6 +164,21 @@ class Kept:
         rest = interval if tried.get("good") else min(interval, again)
         return bool(0 <= time.time() - tried["time"] < rest)
 
+    @property
+    def awaited(self) -> str:
+        """What has its first look, or its first restore, yet to come; nothing where none has."""
+        due = self.due()
+        if due is not None and self._of(due) not in self._verdicts():
+            return f"{due.name!r} has not been verified yet"
+        if (due := self.restore_due()) is not None and self.restore.get("tried", {}).get("of") != due.key:
+            return f"{due.name!r} has not been restored yet"
+        return ""
+
+    @property
+    def is_written(self) -> bool:
+        """Whether there is none but what may still be written to."""
+        return self.listing is not None and not self.listing.whole and self.listing.unfinished > 0
+
     # ---- what is known
 
     @property
@@ -187,7 +206,7 @@ class Kept:
     @property
     def last_success(self) -> float | None:
         """When the newest whole backup was made, which may be gone by now."""
-        last = self._kept.get("last")
+        last = self._newest_good()
         return last[0] if last else None
 
     @property
@@ -215,5 +234,12 @@ class Kept:
             if not whole or (entry is not None and "good" in entry):
                 self._kept.pop("unverified", None)
             else:
-                self._kept.setdefault("unverified", time.time())
+                now = time.time()
+                self._kept["unverified"] = min(self._kept.get("unverified", now), now)
         self._shelf.put(self._key, self._kept)
+
+
+def _made(file: File, answer: Entry) -> float:
+    """Return when a backup was made: by its file, or by itself where it is an old one that was copied anew."""
+    made: float | None = answer.get("made")
+    return file.time if made is None or file.time - made < _OLDER else made

@@ -46,7 +46,7 @@ class BackupSettings:
     ] = setting(
         "auto",
         help="What the files are, and so how they are verified; by default what they begin with tells. tar, sql and "
-        "json may be compressed by gzip, bzip2, xz or zstd. `command`: `check` alone verifies them.",
+        "json may be compressed by gzip, bzip2, xz, zstd or lz4. `command`: `check_command` alone verifies them.",
     )
     time: Literal["modified", "name"] = setting(
         "modified", help="Where the time of a backup is found: the file's own, or its name."

@@ -1,8 +1,9 @@
 """What verification and restore found of each backup, by the looks in the background."""
 
+from datetime import UTC, datetime
 from typing import Final
 
-from exporter.collector import Trouble, read, together
+from exporter.collector import NotApplicable, Trouble, read, together
 from exporter.collectors.backup.expected import OF
 from exporter.collectors.backup.kept import Kept
 from exporter.collectors.backup.session import Session
@@ -54,7 +55,7 @@ RESTORE_DURATION = gauge(
 @read
 def verification(session: Session) -> Remarking:
     """Whether the newest of each backup is whole, and when the last whole one was made."""
-    damaged = []
+    said = []
     for kept in session.backups:
         entry, backup = kept.verdict or {}, kept.name
         yield LAST_SUCCESS(kept.last_success, backup=backup)
@@ -66,8 +67,14 @@ def verification(session: Session) -> Remarking:
         yield VERIFY_DURATION(entry["seconds"], backup=backup)
         yield INFO(1, backup=backup, format=entry["format"], way=entry["way"])
         if not entry["good"]:
-            damaged.append(f"{backup}: {entry['of'][1]!r}: {entry['reason']}")
-    return "; ".join(damaged)
+            said.append(f"{backup}: {entry['of'][1]!r}: {entry['reason']}")
+        elif (kept.newest or {}).get("time", 0) > entry["of"][0]:
+            said.append(f"{backup}: {entry['of'][1]!r} was made {_day(entry['of'][0])}, long before its file")
+    return "; ".join(said)
+
+
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).date().isoformat()
 
 
 @read
@@ -101,3 +108,14 @@ def _unable(kept: Kept) -> list[Trouble]:
         judged = (kept.verdict or {}).get("time", 0)
         found += [("verification", unable)] if unable["time"] > judged else []
     return [Trouble(f"{kept.name}: no {what}: {one['reason']}", one["fix"]) for what, one in found]
+
+
+@read
+def first_looks(session: Session) -> Samples:
+    """No metrics: does not apply while the newest of a backup awaits its first look or restore, and names it."""
+    awaited = [f"{kept.name}: {said}" for kept in session.backups if (said := kept.awaited)]
+    written = [f"{kept.name}: all that is there was written to just now" for kept in session.backups if kept.is_written]
+    if awaited or written:
+        fix = "one at a time is looked at; what the running exporter has found stands on its page /targets"
+        raise NotApplicable("; ".join([*awaited, *written]), fix, early=bool(awaited))
+    yield from ()

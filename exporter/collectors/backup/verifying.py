@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from exporter.collector import Context, NotApplicable, Trouble
+from exporter.collectors._backup.found import DAMAGE
 from exporter.collectors._libpq import conninfo
 from exporter.collectors.backup.checking import checked
 from exporter.collectors.backup.files import File, stood_still
@@ -15,13 +16,12 @@ from exporter.collectors.backup.settings import BackupsSettings
 from exporter.deadline import Cancel
 from exporter.longlook import LongLook
 from exporter.patience import Patience
-from exporter.scratch import clear
+from exporter.scratch import clear, own
 from exporter.throwaway import ask
 
 _VERIFY: Final = "exporter.collectors._backup.work:verify"
 _RESTORE: Final = "exporter.collectors._backup.restore:restore"
 _NAP: Final = 1.0  # seconds between two looks at whether anything is due
-_VAR_TMP: Final = "/var/tmp"  # noqa: S108  # the folder below it is made so that nobody else can enter
 
 
 class Verifying(LongLook):
@@ -85,12 +85,13 @@ class Verifying(LongLook):
         if file.size is not None and file.size < settings.min_size:
             reason = f"it has {file.size:,} bytes, and at least {settings.min_size:,} are expected"
             return {"good": False, "reason": reason if file.size else "it is empty", "seconds": 0.0,
-                    "format": "", "way": "damage"}  # fmt: skip
+                    "format": "", "way": DAMAGE}  # fmt: skip
         answer: dict[str, Any] = {"good": True, "reason": "", "format": "command", "way": "command"}
         if settings.format != "command" and not settings.list_command:
             answer = self._ask(_VERIFY, self._request(kept, file), settings.verify_timeout, cancel)
         if answer["good"] and settings.check_command is not None:
-            answer |= checked(settings.check_command, file, settings.verify_timeout, cancel)
+            if reason := checked(settings.check_command, file, settings.verify_timeout, cancel):
+                answer |= {"good": False, "reason": reason, "way": DAMAGE}
         elif settings.list_command:
             raise Trouble("nothing verifies it", "give a `check_command`")
         return {**answer, "seconds": time.monotonic() - began}
@@ -127,5 +128,4 @@ class Verifying(LongLook):
         }  # fmt: skip
 
     def _folder(self, work: str, kept: Kept) -> str:
-        scratch = self._settings.scratch or os.path.join(_VAR_TMP, f"runbook-exporter-{os.geteuid()}")
-        return os.path.join(scratch, f"{work}-{kept.settings.place[:8]}")
+        return os.path.join(self._settings.scratch or own(), f"{work}-{kept.settings.place[:8]}")

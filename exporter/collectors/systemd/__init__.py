@@ -12,7 +12,7 @@ from exporter.collector import Collector, Context, NotApplicable, Trouble, read
 from exporter.collectors.systemd.bus import Place, connected
 from exporter.collectors.systemd.units import SERVICE, STATES, Manager, Unit, chosen, counted
 from exporter.deadline import Cancel, Deadline, within
-from exporter.metric import Samples, counter, gauge, info
+from exporter.metric import Remarking, Samples, counter, gauge, info
 from exporter.models import Problems
 from exporter.setting import FilePath, Pattern, setting
 
@@ -150,12 +150,13 @@ class Systemd(Collector[Session]):
         self._cancel.cancel()
 
     @read
-    def states(self, session: Session) -> Samples:
+    def states(self, session: Session) -> Remarking:
         """The state of each unit."""
         types = session.manager.types(session.units)
         for unit in session.units:
             for state in STATES:
                 yield STATE(unit.state == state, name=unit.name, state=state, type=types.get(unit.name, ""))
+        return "" if session.units else "no unit is there that fits `include`, and not `exclude`"
 
     @read
     def restarts(self, session: Session) -> Samples:
