@@ -131,7 +131,7 @@ def done(options: argparse.Namespace, tasks: Tasks, storage: Path) -> Said:
         raise TaskCommandError(str(error)) from None
     following = ""
     with suppress(OSError):  # it is noted, whatever else cannot be read
-        after = next(published(storage, target, {task.name: task}, time.time()))
+        after = next(published(storage, target, {task.name: task}, time.time(), entry))
         following = f"; {taskwords.stands(after, time.time())}" if after.due else ""
     return f"{task.name} is done, by {entry.by or 'somebody'}{following}", 0
 
@@ -186,8 +186,9 @@ def _as_text(target: str, shown: Iterable["Standing"], listed: Sequence["Standin
 
 def _lines(one: "Standing", now: float) -> Iterable[str]:
     settings = one.task.settings
-    box = {"overdue": "[!]", "due": "[ ]", "soon": "[ ]", "on demand": " - "}.get(one.state, "[x]")
-    yield f"{box if one.state != 'watched' else '[w]'} {one.task.name}: {settings.title}"
+    done = "[ ]" if one.last is None else "[x]"
+    box = {"overdue": "[!]", "due": "[ ]", "soon": "[ ]", "on demand": " - ", "watched": "[w]"}.get(one.state, done)
+    yield f"{box} {one.task.name}: {settings.title}"
     about = [taskwords.stands(one, now)]
     if one.state != "watched":
         about.append(taskwords.last(one))

@@ -77,8 +77,10 @@ class Asked:
         if self.from_page:
             return text("done", 303, Location=f"{PAGE}#{name}")
         one = self.checklist.standing(self.task.name)
+        # of a request that was sent again the first counts
+        noted = next((each for each in one.record.entries if each.id == self.id), entry)
         return as_json(
-            {"task": name, "state": one.state, "at": self.at, "by": self.by, "user": self.user, "due": one.due}
+            {"task": name, "state": one.state, "at": noted.at, "by": noted.by, "user": noted.user, "due": one.due}
         )
 
 
@@ -111,7 +113,7 @@ class Door:
         checklist, task = _task(request.path, checklists)
         name = f"{checklist.target}/{task.name}"
         given = self._form(request, user, name) if is_form else _json(request)
-        if checklist.settings.users and user not in checklist.settings.users:
+        if not checklist.may_mark(user):
             raise RefusedError(text("this user may not mark tasks of this checklist; see its `users`", 403))
         try:
             by, note = taskwords.name(given.get("by") or user), taskwords.note(given.get("note", ""))

@@ -15,6 +15,7 @@ from tests.apiserver import API, Said, api
 from tests.aptroot import SECURITY, publish, root
 from tests.dependencies import (
     BATCH,
+    NOBODY,
     figures,
     in_turn,
     needs,
@@ -281,6 +282,38 @@ def test_what_is_past_its_deadline_is_told_by_name(server: API, tmp_path: Path, 
         clock(2 * DAY + 60)
         assert "one 1.0 (GHSA-aaaa-bbbb-cccc), high" in target.outcomes()["vulnerabilities"]
         assert "low" not in target.outcomes()["vulnerabilities"]
+
+
+def test_all_that_are_past_their_deadline_are_counted(server: API, tmp_path: Path) -> None:
+    bad = [record(f"GHSA-aaaa-bbbb-{number:04}", "one", "CRITICAL") for number in range(30)]
+    source(server, {("one", "1.0"): bad})
+    pip(tmp_path / "shop", SHOP)
+    with watched(server, tmp_path) as target:
+        assert target.outcomes()["vulnerabilities"].endswith(" and 25 more")
+
+
+def test_where_advisories_come_from_now_tells_what_is_known(server: API, tmp_path: Path) -> None:
+    source(server, {("one", "1.0"): [HIGH]})
+    pip(tmp_path / "shop", SHOP)
+    with watched(server, tmp_path) as target:
+        assert FIRST in figures(target)
+    yaml = f"osv_url: {NOBODY}\nprojects: {{shop: {{python: {tmp_path / 'shop'}}}}}"
+    with one("dependency", yaml, tmp_path / "state") as target:
+        assert FIRST not in target.page()  # what another source told is not this one's
+
+
+def test_what_is_of_the_host_is_told_where_its_packages_are_watched(tmp_path: Path) -> None:
+    of_host = {"upgrades", "reboot"}
+    with one("dependency", f"osv_url: {NOBODY}\nprojects: {{shop: {{python: {tmp_path}}}}}") as target:
+        assert not of_host & target.outcomes().keys()
+    with one("dependency", f"osv_url: {NOBODY}\nprojects: {{host: {{debian: true}}}}") as target:
+        assert of_host <= target.outcomes().keys()
+
+
+def test_before_the_first_scan_nothing_is_told_of_what_waits(tmp_path: Path) -> None:
+    settings = f"projects: {{host: {{debian: true, environment: {{PATH: {tmp_path}}}}}}}"  # there is no apt-get
+    with one("dependency", settings) as target:
+        assert target.outcomes()["upgrades"] == "skipped no scan for it has worked yet"
 
 
 def test_what_was_judged_does_not_count(server: API, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_registry_that_hangs_is_given_up_in_time(server: API, tmp_path: Path) 
     web = project(npm=str(lock(tmp_path, {"left": "1.0.0"})), environment=registry(server, RELEASES))
     server.routes[AUDIT] = Said({}, after=released)
     began = time.monotonic()
-    with pytest.raises(Trouble, match="took longer than 2 s"):
+    with pytest.raises(Trouble, match="took longer than"):
         npmaudit.weaknesses(web, needs("npm"), way(2.0))
     released.set()
     assert time.monotonic() - began < 6
@@ -156,6 +156,16 @@ def test_what_npm_tells_of_advisories_in_another_form(tmp_path: Path, told: dict
     web = project(npm=str(lock(tmp_path, {"left": "1.0.0"})))
     with pytest.raises(Trouble, match="not of the form"):
         npmaudit.weaknesses(web, str(program(tmp_path / "bin", "npm", f"echo '{json.dumps(told)}'")), way())
+
+
+def test_what_is_said_of_private_packages_does_not_count(tmp_path: Path) -> None:
+    via = {
+        name: {"via": [{"name": name, "source": 7, "severity": "high", "range": "*"}]} for name in ("lodash", "deep")
+    }
+    told = json.dumps({"auditReportVersion": 2, "vulnerabilities": via})
+    web = project(npm=str(lock(tmp_path, {"lodash": "4.17.4", "deep": "1.0.0"})), private=("de*",))
+    found = npmaudit.weaknesses(web, str(program(tmp_path / "bin", "npm", f"echo '{told}'")), way())
+    assert ([one.package for one in found.advisories], found.packages) == (["lodash"], 1)
 
 
 def test_a_package_may_be_called_error(tmp_path: Path) -> None:
@@ -236,8 +246,9 @@ def test_a_lock_of_the_second_version_is_read_as_the_third(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "reason"),
     [("", "is not JSON"), ("[" * 100_000, "is not JSON"), ("[]", "is no lock file"), ('{"packages": []}', "is no lock"),
-     ('{"lockfileVersion": 3, "pack', "is not JSON")],
-    ids=["empty", "deep", "list", "list-inside", "half"],
+     ('{"lockfileVersion": 3, "pack', "is not JSON"), ('{"dependencies": {"lodash": "^4"}}', "is no lock"),
+     ('{"name": "front"}', "is no lock")],
+    ids=["empty", "deep", "list", "list-inside", "half", "manifest", "other"],
 )  # fmt: skip
 def test_what_is_no_lock_file(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "package-lock.json"
@@ -252,6 +263,13 @@ def test_a_lock_file_that_is_not_there_or_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "npm-shrinkwrap.json")
     with pytest.raises(Trouble, match="is no file"):
         npm.lock_of(project(npm=str(tmp_path / "npm-shrinkwrap.json")), way())
+
+
+def test_a_shrinkwrap_of_an_early_npm_has_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "npm-shrinkwrap.json"
+    path.write_text('{"name": "front", "dependencies": {"left": {"version": "1.0.0"}}}', encoding="utf-8")
+    (tmp_path / "package.json").write_text('{"dependencies": {"left": "1"}}', encoding="utf-8")
+    assert npm.lock_of(project(npm=str(path)), way()).direct == [Package("left", "1.0.0")]
 
 
 def test_a_lock_file_without_packages_asks_nobody(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Advisories of OSV, by its documented answers on this machine: what they mean, and what is none of them."""
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from exporter.collector import Trouble
+from exporter.collectors.dependency import osv as osv_module
 from exporter.collectors.dependency.advice import Records, advisories
 from exporter.collectors.dependency.found import Advisory, Package
 from exporter.collectors.dependency.osv import Source, Wait
@@ -220,8 +222,11 @@ def test_an_advisory_that_was_changed_is_asked_for_again(osv: API) -> None:
         ({"severity": [{"type": "CVSS_V3", "score": V3_MEDIUM}]}, "medium"),
         ({"severity": [{"type": "CVSS_V3", "score": V3_CRITICAL}]}, "critical"),
         ({"severity": [{"type": "CVSS_V3", "score": V3_CRITICAL.replace("3.1", "3.0")}]}, "critical"),
-        ({"severity": [{"type": "CVSS_V4", "score": V4}]}, "unknown"),
-        ({"severity": [{"type": "CVSS_V4", "score": V4}, {"type": "CVSS_V3", "score": V3_MEDIUM}]}, "medium"),
+        ({"severity": [{"type": "CVSS_V4", "score": V4}]}, "critical"),
+        ({"severity": [{"type": "CVSS_V4", "score": V4.replace("VC:H/VI:H", "VC:L/VI:N")}]}, "high"),
+        ({"severity": [{"type": "CVSS_V4", "score": "CVSS:4.0/AV:N"}]}, "unknown"),
+        ({"severity": [{"type": "CVSS_V4", "score": V4.replace("AV:N", "AV:Q")}]}, "unknown"),
+        ({"severity": [{"type": "CVSS_V4", "score": V4}, {"type": "CVSS_V3", "score": V3_MEDIUM}]}, "critical"),
         ({"severity": [{"type": "CVSS_V4", "score": V4}], "database_specific": {"severity": "HIGH"}}, "high"),
         ({"severity": [{"type": "Ubuntu", "score": "negligible"}]}, "low"),
         ({"severity": [{"type": "CVSS_V3", "score": "9.8"}]}, "unknown"),
@@ -232,10 +237,23 @@ def test_an_advisory_that_was_changed_is_asked_for_again(osv: API) -> None:
         ({}, "unknown"),
     ],
     ids=["moderate", "critical", "number", "no-object", "v2-high", "v2-low", "v3-medium", "v3-critical", "v3.0", "v4",
-         "v4-and-v3", "v4-and-word", "ubuntu", "score", "cut", "scope", "text", "strange", "none"],
+         "v4-high", "v4-cut", "v4-strange", "v4-and-v3", "v4-and-word", "ubuntu", "score", "cut", "scope", "text",
+         "strange", "none"],
 )  # fmt: skip
 def test_a_severity_in_each_of_its_forms(osv: API, told: dict[str, Any], expected: str) -> None:
     assert severity(osv, record("GHSA-aaaa-bbbb-cccc", "one", **told)) == expected
+
+
+def test_what_was_judged_without_the_library_is_judged_anew_with_it(osv: API, monkeypatch: pytest.MonkeyPatch) -> None:
+    source(osv, {("one", "1.0"): [record("GHSA-v4v4-v4v4-v4v4", "one", severity=[{"type": "CVSS_V4", "score": V4}])]})
+    records = Records(None)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "cvss", None)
+        without.setattr(osv_module, "versions", lambda: "")
+        assert [one.severity for one in found(osv, records=records)] == ["unknown"]
+    assert [one.severity for one in found(osv, records=records)] == ["critical"]
+    assert [one.severity for one in found(osv, records=records)] == ["critical"]
+    assert osv.count("/v1/vulns/GHSA-v4v4-v4v4-v4v4") == 2
 
 
 def test_what_is_said_of_the_package_goes_before_what_is_said_of_all(osv: API) -> None:

@@ -201,7 +201,37 @@ def test_a_calendar_s_task_is_due_at_its_next_time() -> None:
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_quiet() -> None:
-    assert stands(task(interval=DAY), NOW, NOW + 400 * DAY).due == NOW + DAY
+    ahead = NOW + 400 * DAY
+    for it in (task(interval=DAY), task(calendar="daily")):
+        assert stands(it, NOW + 3 * DAY, ahead).state == "overdue"  # it was done at a time that nobody knows
+        assert stands(it, NOW + 3 * DAY, NOW + 2 * DAY, ahead).last == Entry(str(NOW + 2 * DAY), NOW + 2 * DAY, "alice")
+        assert stands(it, NOW + 5 * DAY, NOW + 2 * DAY, ahead).state == "overdue"
+        assert stands(it, NOW, NOW + 60).state in ("soon", "later")  # clocks differ a little
+
+
+def test_what_was_first_seen_by_a_clock_that_was_ahead_is_seen_anew(tmp_path: Path) -> None:
+    stored = State(tmp_path)
+    it = History(stored.shelf("history"))
+    times = (NOW + 400 * DAY, NOW, NOW + DAY, NOW + 2 * DAY)
+    assert [it.know(["it"], now)["it"].known for now in times] == [NOW + 400 * DAY, NOW, NOW, NOW]
+    # a clock that is behind does no harm that lasts
+    assert it.know(["it"], NOW + 500 * DAY)["it"].known == NOW + 400 * DAY
+    stored.close()
+
+
+def test_unknown_is_not_never(tmp_path: Path) -> None:
+    other = State(tmp_path)
+    try:
+        with one("task", CHECKLIST, tmp_path) as it:
+            failed = "failed what was kept before is not known yet"
+            said = it.outcomes()
+            assert said.pop("watch") == "ok"
+            assert {one[: len(failed)] for one in said.values()} == {failed}
+            assert [series for series in it.page() if series.startswith("runbook_task_")] == []
+            with pytest.raises(Trouble, match="not known yet"):
+                checklist_of(it).standings(NOW)
+    finally:
+        other.close()
 
 
 def test_the_last_day_of_a_rule_is_due_until_it_is_done() -> None:

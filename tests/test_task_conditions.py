@@ -88,6 +88,28 @@ def test_another_metric_s_time_is_when_it_was_done(tmp_path: Path) -> None:
         figures.close()
 
 
+def test_others_are_seen_between_scrapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.collectors.task._METRIC_LOOKS", 1)
+    figures = Figures(tmp_path)
+    try:
+        figures.say(NOW, 0)
+        read, checklist = figures.board.target("figures"), figures.board.target("it")
+        assert read is not None
+        assert checklist is not None
+        read.run_now().done.result(10)
+        history = checklist.collector.checklist.history  # type: ignore[attr-defined]
+        until(lambda: times_of(history, "tested") == [NOW])  # nobody asks for a page
+    finally:
+        figures.close()
+
+
+def test_a_time_ahead_of_the_clock_hides_none_that_is_told_later() -> None:
+    history = History(State(None).shelf("history"))
+    history.add("it", Entry("wrong clock", NOW + 86_400.0, "metric x"))
+    condition.look("it", TIME, seen(a=NOW - 9), history)
+    assert NOW - 9 in times_done(history)
+
+
 def test_a_comparison_counts_whenever_it_comes_to_hold(tmp_path: Path) -> None:
     figures = Figures(tmp_path)
     try:
@@ -127,8 +149,12 @@ def seen(**values: float) -> list[Seen]:
     return [Seen(target, Sample(METRIC, (), value), NOW) for target, value in values.items()]
 
 
+def times_of(history: History, task: str) -> list[float]:
+    return [entry.at for entry in history.record(task).entries]
+
+
 def times_done(history: History) -> list[float]:
-    return [entry.at for entry in history.record("it").entries]
+    return times_of(history, "it")
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,19 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 import requests
 
+from exporter import taskcommand
 from exporter.cli import main
 from exporter.collectors.task import inbox
-from exporter.collectors.task.history import Entry, History
+from exporter.collectors.task.checklist import published
+from exporter.collectors.task.due import Task, standing
+from exporter.collectors.task.history import Entry, History, Record
+from exporter.collectors.task.tasksettings import TaskSettings
 from exporter.state import State
 from tests.engine import series_of
 from tests.onetarget import one
@@ -99,6 +104,21 @@ def test_beside_a_running_exporter(tmp_path: Path, ran: Ran) -> None:
     assert [(one.by, one.via, one.note) for one in kept(tmp_path)] == [
         ("alice", "command", "two accounts removed [31m")
     ]
+
+
+def test_what_was_taken_just_now_counts_before_it_is_written_down(tmp_path: Path) -> None:
+    begun(tmp_path)
+    task = Task("it", TaskSettings(title="It", interval=86_400.0), UTC)
+    entry = Entry("1", 1_795_000_000.0, "alice")
+    (one,) = published(tmp_path / "state", "checklist", {"it": task}, entry.at + 5, entry)
+    assert (one.last, one.state, one.due) == (entry, "later", entry.at + 86_400.0)
+
+
+def test_the_list_ticks_nothing_that_was_never_done() -> None:
+    task, now = Task("it", TaskSettings(title="It", calendar="2040-01-01"), UTC), 1_795_000_000.0
+    lines = [next(iter(taskcommand._lines(standing(task, record, now), now)))
+             for record in (Record(now), Record(now, [Entry("1", now, "alice")]))]  # fmt: skip
+    assert lines == ["[ ] it: It", "[x] it: It"]
 
 
 def test_while_none_runs(tmp_path: Path, ran: Ran) -> None:

@@ -11,7 +11,7 @@ from tests.onetarget import one
 
 FOLDER = Path(__file__).parent.parent / "examples" / "checklists"
 FILES = sorted(FOLDER.glob("*.yml"))
-LINES = {"novaclip": 60, "trailblaze": 45, "mem": 18, "clippy": 54, "ndisuite": 51}
+LINES = {"novaclip": 60, "trailblaze": 45, "mem": 20, "clippy": 65, "ndisuite": 51}
 
 
 def tasks_of(*files: Path) -> dict[str, TaskSettings]:
@@ -31,6 +31,19 @@ def test_no_name_stands_in_two_of_them() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_line_is_watched_or_done_by_hand(file: Path) -> None:
     assert [name for name, task in tasks_of(file).items() if not (task.watched_by or task.by_hand)] == []
+
+
+@pytest.mark.parametrize(("name", "watchers", "left"), [
+    ("nova-keys-environment", (), True),  # no alert looks at code
+    ("trail-key-review", ("KeyRotationOverdue",), True),  # which fires by the quarter
+    ("ndi-backup-retention", ("BackupRetentionShort",), False),  # the other one fires where there are too many
+    ("trail-cache-figures", ("CacheStale", "CacheValidationFailed"), False),
+    ("mem-database-owner", (), True),
+])  # fmt: skip
+def test_no_line_claims_a_watcher_that_looks_elsewhere(name: str, watchers: tuple[str, ...], left: bool) -> None:
+    task = tasks_of(*FILES)[name]
+    assert set(watchers) <= set(task.watched_by)
+    assert bool(task.by_hand) is left
 
 
 def test_what_watches_is_there() -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter import taskdoor, taskwords
+from exporter import taskdoor, taskpage, taskwatch, taskwords
 from exporter.state import State
 from tests.engine import series_of
 from tests.process import Exporter, running
@@ -33,6 +33,7 @@ MORE = """\
     tasks:
       kept: {title: Kept, interval: daily, done_when: {metric: runbook_nope}}
       lunch: {title: Lunch, interval: daily}
+      disk: {title: Room on disk, interval: daily, watched_by: [DiskSpaceLow]}
 """
 ALICE, MALLORY = basic("alice", PASSWORD), basic("mallory", PASSWORD)
 PATH = "/tasks/access-review/done"
@@ -106,9 +107,16 @@ def test_without_a_body_it_is_whoever_asks_now(exporter: Exporter) -> None:
 
 def test_the_same_request_twice_is_one(exporter: Exporter) -> None:
     before = times(exporter)
-    for key in ("one", "one", "two"):
-        assert post(exporter, Idempotency_Key=key).ok
+    said = [post(exporter, Idempotency_Key=key).json()["at"] for key in ("one", "one", "two")]
     assert times(exporter) == before + 2
+    assert said[0] == said[1] < said[2]  # what is kept, and not when it was sent again
+
+
+def test_the_same_key_of_another_user_is_another_request(exporter: Exporter) -> None:
+    before = times(exporter, "lunch", "other")
+    for who in (ALICE, MALLORY, MALLORY):
+        assert post(exporter, "/tasks/lunch/done", Idempotency_Key="same", **who).ok
+    assert times(exporter, "lunch", "other") == before + 2
 
 
 def test_many_at_once_are_each_kept(exporter: Exporter) -> None:
@@ -286,6 +294,35 @@ def test_a_token_is_for_one_user_one_task_and_one_page(exporter: Exporter) -> No
     assert times(exporter) == before
 
 
+def test_what_a_line_is_watched_by_is_told_where_nothing_gives_it(exporter: Exporter) -> None:
+    requests.get(f"http://{exporter.address}/probe?target=host", headers=ALICE, timeout=15)
+    page = shown(exporter)
+    assert page.count("by nothing that this exporter sees") == 1
+    assert "What is watched, so that nobody has to look (1 of 1 lines by nothing that this exporter sees)" in page
+    titles = ("Room on disk", "Errors in the log")
+    seen, unseen = (page.partition(f">{title}<")[2].partition("</tr>")[0] for title in titles)
+    assert "/runbooks/DiskSpaceLow" in seen
+    assert ("not seen here" in seen, "not seen here" in unseen) == (False, True)
+
+
+def test_what_alerts_look_at() -> None:
+    given = {"http_request_duration_seconds", "node_load1"}
+    asked: set[str] = set()
+
+    def known(names: Collection[str]) -> dict[str, list[int]]:
+        asked.update(names)
+        return {name: [1] if name in given else [] for name in names}
+
+    names = ["APIHighLatency", "BackupOverdue", "TargetDown", "Watchdog", "AlertOfOurs", "node_load1", "no_such_total"]
+    assert taskwatch.unseen(names, known) == {"BackupOverdue", "no_such_total"}
+    assert "runbook_backup_last_success_timestamp_seconds" in asked
+    assert taskwatch.unseen([], known) == frozenset()
+
+
+def test_long_words_of_notes_break() -> None:
+    assert taskpage._breakable("x" * 45 + " a<b") == f"{'x' * 20}<wbr>{'x' * 20}<wbr>xxxxx a&lt;b"
+
+
 def test_who_may_not_has_no_button(exporter: Exporter) -> None:
     page = shown(exporter, MALLORY)
     assert 'action="/tasks/checklist/' not in page
@@ -319,11 +356,17 @@ ATTACK = """<body><form id=f method=post action="http://{address}/tasks/checklis
 <input name=token value={token}><input name=id value={id}></form>"""
 
 
+IN_VIEW = """const button = document.querySelector("form button").getBoundingClientRect();
+const tables = [...document.querySelectorAll(".wide")];
+arguments[0]([button.right < innerWidth, tables.every(one => one.scrollWidth <= one.clientWidth)])"""
+
+
 def test_in_a_real_browser(exporter: Exporter, tmp_path: Path) -> None:
     """A person's click does it; pages of others, while that person is logged in, change nothing."""
     before = times(exporter)
-    with chromium() as browser:
+    with chromium("--window-size=500,900") as browser:
         browser.go(f"http://alice:{quote(PASSWORD)}@{exporter.address}/tasks")
+        assert browser.run(IN_VIEW) == [True, True]  # on a narrow screen too
         browser.type('form[action="/tasks/checklist/access-review/done"] input[name=note]', "typed")
         browser.click('form[action="/tasks/checklist/access-review/done"] button')
         until(lambda: browser.url.endswith("/tasks#checklist/access-review"), 20)

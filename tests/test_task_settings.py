@@ -67,6 +67,7 @@ def test_lists_that_are_not_there_or_say_the_same(tmp_path: Path) -> None:
     assert "none.yml cannot be read (No such file or directory)" in problems_of("include: [none.yml]")
     assert "is not a regular file" in problems_of("include: [/dev/null]")
     assert "leave_out: 'x' is no included task" in problems_of("leave_out: [x]")
+    assert "leave_out" not in problems_of("include: [none.yml]\nleave_out: [x]")  # nobody can know
 
 
 @pytest.mark.parametrize(("settings", "problem"), [

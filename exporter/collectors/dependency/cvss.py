@@ -1,5 +1,6 @@
-"""Severities by CVSS vectors of the versions 2, 3.0 and 3.1; version 4 is a table, which is not here."""
+"""Severities by CVSS vectors; those of version 4, which is a table, by a library that has it."""
 
+import importlib.util
 import math
 from collections.abc import Mapping
 from typing import Final
@@ -26,10 +27,17 @@ _V2: Final[Mapping[str, Mapping[str, float]]] = {
 }
 
 
+def versions() -> str:
+    """Return what tells apart what is understood here and now: more where the library for version 4 is installed."""
+    return "4" if importlib.util.find_spec("cvss") else ""
+
+
 def rated(vector: str) -> str:
     """Return the severity that a vector means; nothing where it is none that is understood."""
     text = vector.strip().strip("()")
     try:
+        if text.startswith("CVSS:4.0/"):
+            return _fourth(text)
         parts = dict(part.split(":", 1) for part in text.split("/"))
         if text.startswith(("CVSS:3.0/", "CVSS:3.1/")):
             return _band(_third(parts), critical=9.0)
@@ -42,6 +50,19 @@ def _band(score: float, critical: float) -> str:
     if score >= critical:
         return "critical"
     return "high" if score >= 7.0 else "medium" if score >= 4.0 else "low"
+
+
+def _fourth(vector: str) -> str:
+    """Return the severity of version 4, nothing without the library."""
+    try:
+        from cvss import CVSS4  # type: ignore[import-untyped]
+        from cvss.exceptions import CVSSError  # type: ignore[import-untyped]
+    except ImportError:
+        return ""
+    try:
+        return _band(float(CVSS4(vector).base_score), critical=9.0)
+    except CVSSError:
+        return ""
 
 
 def _third(parts: Mapping[str, str]) -> float:

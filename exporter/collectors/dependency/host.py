@@ -7,6 +7,7 @@ from exporter.collector import NotApplicable, read
 from exporter.collectors.dependency import metrics
 from exporter.collectors.dependency.looks import Looks
 from exporter.collectors.dependency.reboot import required
+from exporter.collectors.dependency.told import refuse_none
 from exporter.metric import Samples
 
 OF_HOST: Final = frozenset({"upgrades", "reboot"})
@@ -23,6 +24,7 @@ def upgrades(looks: Looks) -> Samples:
             for origin in report.origins:
                 yield metrics.APT_PENDING(origin.number, origin=origin.origin, arch=origin.arch)
             return  # it is one host, whatever it is called
+    refuse_none(looks, [])
 
 
 @read

@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -44,6 +44,8 @@ class Known:
     first: Mapping[str, float]
     named: Sequence[Sequence[Any]]
     """Severity, first sight, and what a person calls it."""
+    times: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """When each was first seen, by severity, those without a name here too."""
 
 
 class Report(NamedTuple):
@@ -174,14 +176,15 @@ def _known(weaknesses: Weaknesses | None, accepted: set[str], seen: FirstSeen, n
     # an update of the package that leaves it as vulnerable starts no clock anew
     firsts = seen.note([[f"{one.package} {name}" for name in one.names] for one in found], now)
     pairs = sorted(zip(found, firsts, strict=True), key=lambda pair: (SEVERITIES.index(pair[0].severity), pair[1]))
-    first: dict[str, float] = {}
+    times: dict[str, list[float]] = {}
     for one, seen_first in pairs:
-        first.setdefault(one.severity, seen_first)
+        times.setdefault(one.severity, []).append(seen_first)
     return Known(
         weaknesses.packages, weaknesses.unscanned,
         {severity: sum(one.severity == severity for one in found) for severity in SEVERITIES},
-        first,
+        {severity: min(seen) for severity, seen in times.items()},
         [[one.severity, seen_first, _called(one)] for one, seen_first in pairs[:_MOST_NAMED]],
+        times,
     )  # fmt: skip
 
 

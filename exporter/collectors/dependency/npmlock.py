@@ -19,6 +19,8 @@ _KINDS: Final = ("dependencies", "devDependencies", "optionalDependencies")
 def packages(request: Mapping[str, str]) -> dict[str, Any]:
     """Return the packages of a lock file, those that the project itself asks for, and how many are no registry's."""
     lock = _read(request["path"])
+    if not _is_lock(lock):
+        raise Trouble(f"{request['path']} is no lock file of npm", "correct `npm`")
     found, strange = set(), 0
     for name, version, _ in _entries(lock):
         if _VERSION.fullmatch(version) and _NAME.fullmatch(name):
@@ -28,7 +30,7 @@ def packages(request: Mapping[str, str]) -> dict[str, Any]:
     return {"packages": sorted(found), "direct": _direct(lock, request["path"], found), "strange": strange}
 
 
-def _read(path: str) -> Mapping[str, Any]:
+def _read(path: str) -> Any:
     try:
         # a pipe that nobody writes to is opened at once then
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
@@ -42,9 +44,15 @@ def _read(path: str) -> Mapping[str, Any]:
         ) from None
     except (ValueError, RecursionError):
         raise Trouble(f"{path} is not JSON", "make it anew: npm install --package-lock-only") from None
-    if not isinstance(lock, dict) or not isinstance(lock.get("packages", lock.get("dependencies", {})), dict):
-        raise Trouble(f"{path} is no lock file of npm", "correct `npm`")
     return lock
+
+
+def _is_lock(lock: Any) -> bool:
+    """Tell whether it is a lock file: any other JSON would be taken for a project without packages."""
+    if not isinstance(lock, dict) or not isinstance(lock.get("packages", lock.get("dependencies", {})), dict):
+        return False
+    # npm before 5 gave its shrinkwraps no version
+    return "lockfileVersion" in lock or any(isinstance(one, dict) for one in lock.get("dependencies", {}).values())
 
 
 def _entries(lock: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from exporter.collector import Trouble
 from exporter.collectors.dependency.advice import Records, record_of
+from exporter.collectors.dependency.cvss import versions
 from exporter.collectors.dependency.found import Package
 from exporter.collectors.dependency.running import Way, changed
 from exporter.collectors.dependency.settings import DependencySettings
@@ -59,8 +60,10 @@ class Source(NamedTuple):
 
     def fill(self, records: Records, named: Mapping[Package, Named]) -> None:
         """Ask for the advisories that are not known yet, or were changed since."""
+        understood = versions()  # what was judged with less is asked for again
         for package, names in named.items():
-            for name, modified in names.items():
+            for name, when in names.items():
+                modified = when and f"{when} {understood}".rstrip()
                 if not records.knows(name, package.name, modified):
                     told = self._document(self._ask(f"/v1/vulns/{quote(name, safe='')}"))
                     records.put(name, package.name, record_of(told, name, package.name, modified))

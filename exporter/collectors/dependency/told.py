@@ -6,7 +6,7 @@ from typing import Final
 
 from exporter.collector import NotApplicable, read, together
 from exporter.collectors.dependency import metrics
-from exporter.collectors.dependency.looks import Known, Looks, Outdated, Report
+from exporter.collectors.dependency.looks import Known, Looks, Report
 from exporter.collectors.dependency.settings import SEVERITIES, DependencySettings
 from exporter.metric import Remarking, Samples
 
@@ -17,7 +17,7 @@ _MOST_NAMED: Final = 5
 def updates(looks: Looks) -> Samples:
     """How many packages of each project are outdated, since when, and how far the last of them is behind."""
     reports = list(looks.reports())
-    _refuse_none(looks, [report.outdated for report in reports])
+    refuse_none(looks, [report.outdated for report in reports])
     for report in reports:
         if report.outdated is None:
             continue
@@ -31,8 +31,9 @@ def updates(looks: Looks) -> Samples:
 def vulnerabilities(looks: Looks) -> Remarking:
     """How many vulnerabilities each project has by severity, and when the oldest was first seen."""
     overdue: list[str] = []
+    count = 0
     reports = list(looks.reports())
-    _refuse_none(looks, [report.known for report in reports])
+    refuse_none(looks, [report.known for report in reports])
     for report in reports:
         if report.known is None:
             continue
@@ -40,8 +41,10 @@ def vulnerabilities(looks: Looks) -> Remarking:
         for severity in SEVERITIES:
             yield metrics.VULNERABILITIES(report.known.counts[severity], **of, severity=severity)
             yield metrics.FIRST_SEEN(report.known.first.get(severity), **of, severity=severity)
-        overdue += _overdue(looks.settings, report.project, report.known)
-    more = f" and {len(overdue) - _MOST_NAMED} more" if len(overdue) > _MOST_NAMED else ""
+        named = list(_overdue(looks.settings, report.project, report.known))
+        overdue += named
+        count += max(len(named), _counted(looks.settings, report.known))
+    more = f" and {count - _MOST_NAMED} more" if count > _MOST_NAMED else ""
     return f"past their deadline: {', '.join(overdue[:_MOST_NAMED])}{more}" if overdue else ""
 
 
@@ -78,7 +81,7 @@ def unanswered(looks: Looks) -> Samples:
     yield from ()
 
 
-def _refuse_none(looks: Looks, told: Sequence[Outdated | Known | None]) -> None:
+def refuse_none(looks: Looks, told: Sequence[object]) -> None:
     """Refuse to be well with nothing to tell."""
     if not any(told):
         early = any(trouble.early for trouble in looks.troubles())
@@ -93,8 +96,16 @@ def _parts(report: Report) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _overdue(settings: DependencySettings, project: str, known: Known) -> Iterator[str]:
-    now = time.time()
     for severity, first, called in known.named:
-        deadline = settings.deadlines.of(severity)
-        if deadline is not None and now - first > deadline:
+        if _is_overdue(settings, severity, first):
             yield f"{project}: {called}, {severity}"
+
+
+def _counted(settings: DependencySettings, known: Known) -> int:
+    """Return how many are past their deadline, with those that are kept without a name."""
+    return sum(_is_overdue(settings, severity, first) for severity, times in known.times.items() for first in times)
+
+
+def _is_overdue(settings: DependencySettings, severity: str, first: float) -> bool:
+    deadline = settings.deadlines.of(severity)
+    return deadline is not None and time.time() - first > deadline

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event
+from threading import Event, Lock
 from typing import Any, Final
 
 from exporter.collector import Collector, Context, read
@@ -18,16 +18,16 @@ from exporter.collectors.task.settings import ChecklistSettings
 from exporter.metric import Remarking, Sample, Samples
 
 _LOOK_SECONDS: Final = 1.0
+_METRIC_LOOKS: Final = 5  # of these until the metrics of others are looked at again
 _TIDY_LOOKS: Final = 600
-_UNSEEN_SECONDS: Final = 600.0  # that targets have to be read for the first time
+_UNSEEN_SECONDS: Final = 600.0  # that a metric may be away, or has until it is there for the first time
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """How all tasks stand, and those whose metric nobody gives."""
+    """How all tasks stand."""
 
     standings: Sequence[Standing]
-    unseen: Sequence[str]
 
 
 class Task(Collector[Session]):
@@ -37,17 +37,18 @@ class Task(Collector[Session]):
 
     def __init__(self, settings: Any, context: Context) -> None:
         super().__init__(settings, context)
-        self._began = time.monotonic()
-        self.checklist = Checklist(context.target, settings, History(context.history), context.storage)
+        self.checklist = Checklist(context.target, settings, History(context.history), context.storage, context.known)
+        self._looking = Lock()
+        self._unseen: dict[str, float] = {}  # since when nobody gives the metric of a task
         self._told: dict[str, tuple[Record, list[Sample | None]]] = {}
 
     @contextmanager
     def connect(self) -> Iterator[Session]:
-        unseen = self.checklist.look_at_metrics(self.context.known)
-        yield Session(self.checklist.standings(time.time()), unseen)
+        self._look_at_metrics()
+        yield Session(self.checklist.standings(time.time()))
 
     def watch(self, stop: Event, ready: Callable[[], None]) -> None:
-        """Take over what commands leave."""
+        """Take over what commands leave, and what the metrics of others say."""
         storage = self.context.storage
         looks = 0
         if storage is not None and not self.checklist.history.problem:
@@ -56,7 +57,19 @@ class Task(Collector[Session]):
         while not stop.wait(_LOOK_SECONDS if looks else 0.0):
             if storage is not None and not self.checklist.history.problem:
                 self._look(looks % _TIDY_LOOKS == 0)
+            if looks % _METRIC_LOOKS == 0:
+                self._look_at_metrics()
             looks += 1
+
+    def _look_at_metrics(self) -> None:
+        """Note what other targets say is done, and since when they say nothing of a task.
+
+        A scrape begins the rounds of all targets at once, so that what it finds of the others is half read. What they
+        told in the end is seen between the rounds.
+        """
+        with self._looking:
+            now = time.monotonic()
+            self._unseen = {name: self._unseen.get(name, now) for name in self.checklist.look_at_metrics()}
 
     def _look(self, tidy: bool) -> None:
         storage = self.context.storage
@@ -108,12 +121,14 @@ class Task(Collector[Session]):
             yield LAST_DONE_BY(at, task=name, by=by)
 
     @read
-    def conditions(self, session: Session) -> Remarking:
+    def conditions(self, _: Session) -> Remarking:
         """Whether the metrics that tasks wait for are given by anybody."""
         yield from ()
-        if not session.unseen or time.monotonic() - self._began < _UNSEEN_SECONDS:
+        now = time.monotonic()
+        unseen = [name for name, since in self._unseen.items() if now - since >= _UNSEEN_SECONDS]
+        if not unseen:
             return ""
-        return f"no target gives the metric that says whether it is done: {', '.join(session.unseen[:10])}"
+        return f"no target gives the metric that says whether it is done: {', '.join(unseen[:10])}"
 
     @read
     def inbox(self, _: Session) -> Remarking:

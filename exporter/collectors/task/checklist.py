@@ -21,12 +21,16 @@ _SHOWN: Final = 20  # entries of a task that they find there
 class Checklist:
     """The tasks of one target, with their history."""
 
-    def __init__(self, target: str, settings: ChecklistSettings, history: History, storage: Path | None) -> None:
+    def __init__(
+        self, target: str, settings: ChecklistSettings, history: History, storage: Path | None,
+        known: Callable[[Collection[str]], dict[str, list[Seen]]] = lambda _: {},
+    ) -> None:  # fmt: skip
         self.target = target
         self.settings = settings
         self.history = history
         self.tasks = tasks_of(settings)
         self._storage = storage
+        self.known = known
         self._written: list[str | None] = []  # what was kept of each task when that was written down
 
     def standings(self, now: float) -> list[Standing]:
@@ -44,18 +48,22 @@ class Checklist:
         self.history.add(name, entry)
         return self.history.is_on_disk()
 
+    def may_mark(self, user: str) -> bool:
+        """Tell whether this user may mark tasks done over HTTP; nobody may who is not known."""
+        return bool(user) and (not self.settings.users or user in self.settings.users)
+
     def label(self, by: str) -> str:
         """Return what stands for a name in the label `by`."""
         if by.partition(" ")[0] == condition.BY:
             return condition.BY
         return by if by in self.settings.people else OTHERS
 
-    def look_at_metrics(self, known: Callable[[Collection[str]], dict[str, list[Seen]]]) -> list[str]:
+    def look_at_metrics(self) -> list[str]:
         """Note tasks that other metrics say are done; return those whose metric nobody gives."""
         conditions = [(name, task.settings.done_when) for name, task in self.tasks.items() if task.settings.done_when]
         if not conditions or not self.history.is_read:
             return []
-        seen = known({when.metric for _, when in conditions})
+        seen = self.known({when.metric for _, when in conditions})
         return [
             name for name, when in conditions if not condition.look(name, when, seen.get(when.metric, ()), self.history)
         ]  # fmt: skip
@@ -75,7 +83,7 @@ class Checklist:
 
     def publish(self) -> None:
         """Write down how the tasks stand, for commands, where that has changed."""
-        if self._storage is None:
+        if self._storage is None or not self.history.is_read:
             return
         kept = [self.history.text(name) for name in self.tasks]
         if kept == self._written:
@@ -99,14 +107,20 @@ def tasks_of(settings: ChecklistSettings) -> dict[str, Task]:
     return {name: Task(name, task, zones[task.timezone]) for name, task in tasks.items()}
 
 
-def published(storage: Path, target: str, tasks: Mapping[str, Task], now: float) -> Iterator[Standing]:
-    """Yield how tasks stand by what the exporter has written, and by what waits for it."""
+def published(
+    storage: Path, target: str, tasks: Mapping[str, Task], now: float, done: Entry | None = None
+) -> Iterator[Standing]:
+    """Yield how tasks stand by what the exporter has written, and by what waits for it.
+
+    `done` is an entry of each that counts in any case: the exporter may just have taken it, and not written it yet.
+    """
     kept = _published(storage / _LISTS / f"{target}.json")
     folder = inbox.folder_of(storage)
     waiting = list(inbox.waiting(folder, target)) if folder.is_dir() else []
     for name, task in tasks.items():
         record = kept.get(name, Record(now))
-        new = [one.entry for one in waiting if one.task == name and not record.has(one.entry.id)]
+        left = {one.entry.id: one.entry for one in waiting if one.task == name} | ({done.id: done} if done else {})
+        new = [entry for entry in left.values() if not record.has(entry.id)]
         entries = sorted([*record.entries, *new], key=lambda entry: entry.at)
         yield standing(task, replace(record, entries=entries), now)
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from exporter.collector import Seen
-from exporter.collectors.task.history import Entry, History, Record
+from exporter.collectors.task.history import AHEAD, Entry, History
 from exporter.collectors.task.tasksettings import DoneWhen
 
 BY: Final = "metric"  # begins the name of whoever did it
-_AHEAD: Final = 300.0  # seconds that clocks may differ
 _GONE: Final = 86_400.0  # seconds after which a target that gave the metric is no more
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "==": operator.eq, "!=": operator.ne, ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
@@ -59,12 +58,9 @@ def _value(one: Seen, when: DoneWhen) -> float | None:
 
 
 def _note_time(task: str, when: DoneWhen, at: float, now: float, history: History) -> None:
-    if _last(history.record(task)) < at <= now + _AHEAD:
+    last = history.record(task).last(now)
+    if (0.0 if last is None else last.at) < at <= now + AHEAD:
         history.add(task, _entry(when, at))
-
-
-def _last(record: Record) -> float:
-    return record.entries[-1].at if record.entries else 0.0
 
 
 def _note_change(task: str, when: DoneWhen, holds: bool, at: float, history: History) -> None:

@@ -26,7 +26,8 @@ class Task:
     def due(self, last: float | None, known: float, now: float) -> tuple[float, float] | None:
         """Return when the task is due, and its interval; None where it never is by itself.
 
-        Times ahead of the clock count as now: else one that was set back would keep a task quiet for long.
+        Times a little ahead of the clock count as now. `last` is none that is far ahead: a clock that was set back
+        would keep a task quiet for long.
         """
         settings = self.settings
         if settings.way == "watched" or settings.on_demand:
@@ -51,19 +52,16 @@ class Standing:
     due: float | None
     interval: float | None
     state: State
-
-    @property
-    def last(self) -> Entry | None:
-        """The last time that it was done."""
-        return self.record.entries[-1] if self.record.entries else None
+    last: Entry | None
+    """The last time that it was done."""
 
 
 def standing(task: Task, record: Record, now: float) -> Standing:
     """Return how a task stands."""
     known = now if record.known is None else record.known
-    found = task.due(record.entries[-1].at if record.entries else None, known, now)
-    due, interval = found or (None, None)
-    return Standing(task, record, due, interval, _state(task, due, interval, now))
+    last = record.last(now)
+    due, interval = task.due(None if last is None else last.at, known, now) or (None, None)
+    return Standing(task, record, due, interval, _state(task, due, interval, now), last)
 
 
 def _state(task: Task, due: float | None, interval: float | None, now: float) -> State:

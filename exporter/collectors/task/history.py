@@ -14,6 +14,7 @@ from exporter.state import Shelf
 KEPT: Final = 500  # entries of a task that are kept one by one
 _NAMES: Final = 100  # of people, that are counted one by one beyond that
 _DISK_SECONDS: Final = 5.0
+AHEAD: Final = 300.0  # seconds that clocks may differ
 OTHERS: Final = "other"
 
 _FIX: Final = "it may be of a newer version of this program: run that one, or give the task another name"
@@ -54,6 +55,14 @@ class Record:
     def counts(self) -> Counter[str]:
         """Return how often each did the task."""
         return self.folded + Counter(entry.by for entry in self.entries)
+
+    def last(self, now: float) -> Entry | None:
+        """Return the last time that it was done; what is to come was noted by a clock that was wrong."""
+        return next((entry for entry in reversed(self.entries) if entry.at <= now + AHEAD), None)
+
+    def is_known(self, now: float) -> bool:
+        """Tell whether it is known since when it is configured."""
+        return self.known is not None and self.known <= now + AHEAD
 
     def has(self, id: str) -> bool:
         """Tell whether an entry is there."""
@@ -104,11 +113,12 @@ class History:
 
         While the state is not kept nothing is put there: what was kept before would be lost.
         """
+        self._refuse_unread()
         records = {task: self.record(task) for task in tasks}
         new = [task for task, record in records.items() if record.known is None]
-        for task in new:
-            known = self._first_seen.setdefault(task, now)
-            records[task] = replace(records[task], known=known)
+        # what was first seen by a clock that is ahead of ours is not written anew: it may be ours that is wrong
+        for task in [task for task, record in records.items() if not record.is_known(now)]:
+            records[task] = replace(records[task], known=self._first_sight(task, now))
         if new and not self._shelf.problem:
             with _changing:
                 self._shelf.put_all({task: self._known(task, now).as_json() for task in new})
@@ -116,12 +126,16 @@ class History:
 
     def _known(self, task: str, now: float) -> Record:
         record = self.record(task)
-        return record if record.known is not None else replace(record, known=self._first_seen.get(task, now))
+        return record if record.known is not None else replace(record, known=self._first_sight(task, now))
+
+    def _first_sight(self, task: str, now: float) -> float:
+        """Return when a task was first seen here; a clock that was ahead then tells nothing."""
+        known = self._first_seen[task] = min(now, self._first_seen.get(task, now))
+        return known
 
     def add(self, task: str, entry: Entry, held: bool | None = None) -> None:
         """Keep an entry, one of each id, and with it whether the task's condition holds."""
-        if not self.is_read:
-            raise Trouble("what was kept before is not known yet", self.problem)
+        self._refuse_unread()
         with _changing:
             record = self._known(task, time.time())
             if not record.has(entry.id):
@@ -150,6 +164,11 @@ class History:
     def is_on_disk(self) -> bool:
         """Wait until all that was added is on disk; return whether it is."""
         return self._shelf.flush(_DISK_SECONDS)
+
+    def _refuse_unread(self) -> None:
+        """Raise where nothing is known of what was done: that is not the same as never."""
+        if not self.is_read:
+            raise Trouble("what was kept before is not known yet", self.problem or "wait until the state was opened")
 
     @property
     def is_read(self) -> bool:

@@ -67,8 +67,9 @@ class ChecklistSettings:
         for name in self.tasks:
             if not is_name(name):
                 yield f"tasks.{name}", f"a task cannot have this name; {NAMES}"
+        known = not vars(self)["_problems"]  # a file that cannot be read may have it
         for name in self.leave_out:
-            if name not in self.included:
+            if known and name not in self.included:
                 yield "leave_out", f"{name[:60]!r} is no included task; expected one of those in the files, or nothing"
         if len(self.all_tasks()) > _MOST:
             yield "tasks", f"are more than {_MOST}; expected as many as people can do"
