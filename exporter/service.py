@@ -121,14 +121,15 @@ class Service:
     def reload(self) -> str:
         """Load the configuration anew; on error keep what is in force, and return what is wrong."""
         with self._reloading:
-            self.telemetry.reload_successful = False
             try:
                 refused = self._apply(load(self._path, self._overrides))
             except ConfigError as error:
+                self.telemetry.reload_successful = False
                 for problem in error.problems:
                     log.error("the new configuration is refused: %s", problem)
                 return f"{_REFUSED}:\n{error}"
             except Exception as error:
+                self.telemetry.reload_successful = False
                 log.exception("the new configuration cannot be applied")
                 return f"{_REFUSED}:\n{reason_of(error)}"
             return f"{_WEB_REFUSED}:\n{refused}" if refused else ""

@@ -99,6 +99,17 @@ def test_a_bad_configuration_is_refused_and_the_last_good_one_stays(tmp_path: Pa
         assert exporter.get("/probe?target=stays").ok
 
 
+def test_a_reload_that_goes_on_has_not_failed(tmp_path: Path) -> None:
+    with running(tmp_path, "targets: {stays: {collector: fake}}") as exporter:
+        exporter.config.unlink()
+        os.mkfifo(exporter.config)
+        exporter.send(signal.SIGHUP)
+        with exporter.config.open("w", encoding="utf-8") as pipe:  # it is open once the exporter reads it
+            assert value(exporter, "runbook_exporter_config_last_reload_successful") == 1
+            pipe.write("targets: [")
+        until(lambda: "refused" in exporter.output())
+
+
 def test_a_good_configuration_after_a_bad_one_counts_as_success(tmp_path: Path) -> None:
     with running(tmp_path, "targets: {stays: {collector: fake}}") as exporter:
         exporter.reconfigure("targets: [")
