@@ -6,7 +6,7 @@ In a checkout they lie at the repository's root, in an installed wheel beside th
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,9 @@ from typing import Any, Final
 from exporter import promql
 
 _HERE: Final = Path(__file__).parent
-_CONDITION: Final = re.compile(r"(.+?)\s*(==|!=|>=|<=|>|<)\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)", re.DOTALL)
+_CONDITION: Final = re.compile(r"([^{]+?)(\{[^}]*\})?\s*(==|!=|>=|<=|>|<)\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)", re.DOTALL)
+FIGURE: Final = "figure"
+"""The label that tells a figure of a site's own, for some of an alert's series, from the figure of all others."""
 _NUMBER: Final = re.compile(r"[-+]?[0-9.]+(?:e[-+]?[0-9]+)?")
 
 
@@ -43,12 +45,20 @@ class Rule:
     keep: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
+    off: bool = False
+    """Whether it is left out of the rules of the site that this program was told of."""
 
     @property
     def condition(self) -> tuple[str, str, str] | None:
         """Return signal, operator and number; None for what is always true."""
         match = _CONDITION.fullmatch(self.expression)
-        return (match[1], match[2], match[3]) if match else None
+        return (match[1], match[3], match[4]) if match else None
+
+    @property
+    def selector(self) -> str:
+        """Return which of its signal's series it is about, as `{target="shop"}`; nothing where it is about all."""
+        match = _CONDITION.fullmatch(self.expression)
+        return (match[2] or "") if match else ""
 
     @property
     def own_labels(self) -> dict[str, str]:
@@ -96,6 +106,14 @@ def dashboards_folder() -> Path:
     return _folder("grafana", "grafana")
 
 
+def examples_folder() -> Path:
+    return _folder("examples", "examples")
+
+
+def alertmanager_file() -> Path:
+    return _folder("alertmanager.yml", "alertmanager.yml")
+
+
 def _folder(in_wheel: str, in_checkout: str) -> Path:
     installed = _HERE / "pack"
     return installed / in_wheel if installed.is_dir() else _HERE.parent / in_checkout
@@ -105,10 +123,54 @@ def rule_files() -> list[Path]:
     return sorted(rules_folder().glob("*.yml"))
 
 
+_site: Path | None = None
+
+
+def use(folder: Path) -> None:
+    """Have all that tells of rules tell of those in the folder, which `rules DIR` wrote for a site."""
+    global _site
+    _site = folder
+    rules.cache_clear()
+    rules()  # what cannot be read is said now
+
+
 @cache
 def rules() -> Pack:
-    """Return what the rule files say; they are read once."""
-    return load(rule_files())
+    """Return what the rule files say, those of the site where there are any; they are read once."""
+    return load(rule_files()) if _site is None else of_site(_site)
+
+
+def of_site(folder: Path) -> Pack:
+    """Return the pack with the figures that the rules in the folder have; what is not there is off."""
+    shipped = load(rule_files())
+    site = load(file for file in (folder / shipped.name for shipped in rule_files()) if file.exists())
+    if not site.signals:
+        raise OSError(f"{folder} has no rules of this program; write them with: runbook-exporter rules {folder}")
+    alerts = {
+        name: (
+            *(_at_site(rule, site) for rule in group),
+            *(rule for rule in site.alerts.get(name, ()) if _is_own(rule)),
+        )
+        for name, group in shipped.alerts.items()
+    }
+    return Pack(alerts, {**shipped.signals, **site.signals})
+
+
+def _at_site(rule: Rule, site: Pack) -> Rule:
+    same = (
+        other
+        for other in site.alerts.get(rule.name, ())
+        if rule.own_labels.items() <= other.labels.items() and _watched(other) == _watched(rule) and not _is_own(other)
+    )
+    return next(same, replace(rule, off=True))
+
+
+def _is_own(rule: Rule) -> bool:
+    return FIGURE in rule.labels
+
+
+def _watched(rule: Rule) -> str:
+    return rule.condition[0] if rule.condition else rule.expression
 
 
 def load(files: Iterable[Path]) -> Pack:
@@ -128,7 +190,8 @@ def _rules_of(file: Path) -> list[dict[str, Any]]:
     import yaml  # only here: it takes memory that an exporter which is never asked for a runbook can save
 
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)  # all is text: a figure stays as it is written
-    groups = yaml.load(file.read_text(encoding="utf-8"), loader)["groups"]  # noqa: S506  # it makes no objects
+    content = yaml.load(file.read_text(encoding="utf-8"), loader)  # noqa: S506  # it makes no objects
+    groups = content.get("spec", content)["groups"]  # the Prometheus operator's have them one level further in
     return [rule for group in groups for rule in group["rules"]]
 
 

@@ -42,7 +42,7 @@ def steps(panel: Panel, pack: Pack) -> list[tuple[float | None, str]]:
     figures = sorted(
         (float(rule.condition[2]), rule.condition[1], COLOURS[rule.labels["priority"]])
         for rule in _rules(panel.alerts, pack)
-        if rule.condition
+        if rule.condition and not rule.off
     )
     below = [(number, colour) for number, operator, colour in figures if operator in ("<", "<=")]
     higher = [*(colour for _, colour in below[1:]), WELL]
@@ -70,6 +70,8 @@ def _sentence(name: str, pack: Pack) -> str:
 
 
 def _figure(rule: Rule) -> str:
+    if rule.off:
+        return "off"
     if rule.condition is None:
         return "fires always"
     after = "" if rule.wait in ("0s", "0m") else f" for {rule.wait}"

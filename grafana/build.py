@@ -16,7 +16,7 @@ RUNBOOKS: Final = "http://localhost:10420/runbooks"
 
 
 def as_json(declared: Dashboard, runbooks: str = RUNBOOKS) -> str:
-    """Return the text of a dashboard's file."""
+    """Return the text of a dashboard's file, with the figures of the rules that this program was told of."""
     encoded: dict[str, Any] = json.loads(
         json.dumps(render.model(declared, pack.rules(), runbooks), cls=JSONEncoder, allow_nan=False)
     )
@@ -38,8 +38,14 @@ def main() -> None:
     parser.add_argument(
         "--runbooks", default=RUNBOOKS, help="where the runbook pages are served (default: %(default)s)"
     )
+    parser.add_argument("--rules", type=Path, metavar="DIR", help="draw the figures of the rules that a site has there")
     given = parser.parse_args()
-    write(given.folder, given.runbooks)
+    try:
+        if given.rules:
+            pack.use(given.rules)
+        write(given.folder, given.runbooks)
+    except OSError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
