@@ -49,7 +49,7 @@ def alert_in(entry: Any) -> Alert:
             start=seconds(entry["startsAt"]),
             silences=tuple(map(str, status["silencedBy"])),
             inhibited=bool(status["inhibitedBy"]),
-            muted=bool(status.get("mutedBy")),  # from 0.28 on
+            muted=bool(status.get("mutedBy")),  # a field that has been there from 0.28 on, and is empty up to 0.33
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise strange("alerts") from None

@@ -14,7 +14,7 @@ ALERTS = gauge(
     "runbook_incident_alerts",
     "Alerts that fire, by name, priority (`none` where a rule gives none of ours) and state: active, which somebody is"
     " told of; silenced since it began; planned, silenced since before it began; inhibited by another alert; muted by"
-    " a time interval (told from version 0.28 on).",
+    " a time interval (where Alertmanager tells it of each alert; up to 0.33 it does not).",
     labels=("alertname", "priority", "state"),
     source="/api/v2/alerts, /api/v2/silences",
 )
