@@ -16,6 +16,8 @@ PRIORITIES: Final = {
 
 def condition(rule: Rule) -> str:
     """Return the condition as it stands in the rule, with its number in words where the signal has a unit."""
+    if rule.off:
+        return "off"
     if rule.condition is None:
         return f"always ({rule.expression})"
     words = in_words(*rule.condition[::2])
@@ -69,7 +71,7 @@ def _section(area: str, rules: list[Rule]) -> str:
         for rule in rules
     )
     head = ("alert", "what it says", "signal", "fires when", "for", "priority", "runbook")
-    return f"\n## {area}\n\nIn `rules/{area}.yml`.\n\n{_table(head, rows)}"
+    return f"\n## {area}\n\nIn `rules/{area}.yml`.\n\n{table(head, rows)}"
 
 
 def _condition_cell(rule: Rule) -> str:
@@ -82,7 +84,7 @@ def _condition_cell(rule: Rule) -> str:
 
 def _priorities() -> str:
     rows = ((priority, severity_of(priority), times) for priority, times in PRIORITIES.items())
-    return _table(("priority", "severity", "is to be"), rows)
+    return table(("priority", "severity", "is to be"), rows)
 
 
 def severity_of(priority: str) -> str:
@@ -99,7 +101,7 @@ def _guards(guards: list[Signal], pack: Pack) -> str:
         )
         for guard in guards
     )
-    return _GUARDS + _table(("name", "number", "that is", "guards"), rows) if guards else ""
+    return _GUARDS + table(("name", "number", "that is", "guards"), rows) if guards else ""
 
 
 def _guarded(guard: Signal, pack: Pack) -> list[str]:
@@ -109,7 +111,8 @@ def _guarded(guard: Signal, pack: Pack) -> list[str]:
     ]
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a table of Markdown."""
     columns = list(head)
     lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -120,12 +123,15 @@ _PREFACE: Final = """\
 
 Every alert of this version. This page is made by `make generate` from the rule files in `rules/`, which
 `runbook-exporter rules DIR` writes where Prometheus can read them. An alert compares one recorded signal with one
-number; to change a figure, change that number. `runbook-exporter explain ALERT` tells more of one.
+number. [figures.md](figures.md) tells how a site has other figures, durations and priorities, or does without an alert;
+`runbook-exporter explain ALERT` tells more of one. [alertmanager.md](alertmanager.md) has who hears of what,
+[notifications.md](notifications.md) how many messages one fault is.
 
 """
 _GUARDS: Final = """
 ## Guards
 
-A second condition is part of the signal; its number is a recorded rule of its own, to be changed there.
+A second condition is part of the signal; its number is a recorded rule of its own, which can be another by its name
+([figures.md](figures.md)).
 
 """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from exporter import alerts, catalogue, config, pack
+from exporter import alerts, catalogue, config, coverage, pack
 
 
 def _metrics() -> str:
@@ -17,7 +17,7 @@ def _alerts() -> str:
 
 
 PAGES: Final[dict[str, Callable[[], str]]] = {
-    "alerts.md": _alerts, "metrics.md": _metrics, "config.md": config.reference
+    "alerts.md": _alerts, "metrics.md": _metrics, "config.md": config.reference, "coverage.md": coverage.as_markdown,
 }  # fmt: skip
 
 

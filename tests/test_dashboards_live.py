@@ -62,6 +62,7 @@ EMPTY: dict[str, str] = {
     "runbook:celery_queue_drain": "there only where a queue grows",
     "runbook:reboot_required": "not told in a container, nor where no kernel lies in /boot; fixtures of hosts have it",
     "runbook:backup_retention_lacking": "there only where backups were made for as long as they are kept",
+    "runbook:backup_gone": "there only where all files of a backup are gone",
     "runbook:backup_restore_never": "there only a day after a restore was asked for",
     "runbook:job_queue_growth": "there only where no run ends, and there some do",
     "runbook:celery_failed_6h": "there only where few tasks end; there many do",

@@ -1,4 +1,4 @@
-"""What is generated is current: docs/alerts.md, docs/metrics.md and docs/config.md."""
+"""What is generated is current: docs/alerts.md, docs/config.md, docs/coverage.md and docs/metrics.md."""
 
 from pathlib import Path
 
@@ -21,7 +21,9 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_generated_page_is_written_and_nothing_else(generated: Path) -> None:
     assert (
-        sorted(path.name for path in generated.iterdir()) == sorted(PAGES) == ["alerts.md", "config.md", "metrics.md"]
+        sorted(path.name for path in generated.iterdir())
+        == sorted(PAGES)
+        == ["alerts.md", "config.md", "coverage.md", "metrics.md"]
     )
 
 

@@ -56,8 +56,10 @@ GLANCE: Final[list[Panel]] = [
 WATCHED: Final[list[Panel]] = [
     Panel(
         "lines", "Age of the newest whole one",
-        "How old the newest whole one of each backup is, of what it may be; `never` where there is none.",
-        [Query(f"runbook:backup_age:ratio{_OF}", BACKUP), Query(f"runbook:backup_never:state{_OF}", f"{BACKUP} never")],
+        "How old the newest whole one of each backup is, of what it may be; not while the next one waits to be"
+        " verified. `never` where there is none.",
+        [Query(f"runbook:backup_overdue:ratio{_OF}", BACKUP),
+         Query(f"runbook:backup_never:state{_OF}", f"{BACKUP} never")],
         "percentunit", ("BackupOverdue",), empty="no backup is watched",
     ),
     Panel(
@@ -87,9 +89,13 @@ WATCHED: Final[list[Panel]] = [
         "Kept too long", "For how long the oldest file should have been removed; below 0 it may still stay.",
         "BackupRetentionExceeded", legend=BACKUP, within=_IN, unit="s", empty="no backup says how long it is kept",
     ),
-    signal(
-        "Kept too short", "By how much the oldest file is younger than it should be, once that is more than may be.",
-        "BackupRetentionShort", legend=BACKUP, within=_IN, unit="s", empty="all reach back far enough",
+    Panel(
+        "lines", "Kept too short",
+        "By how much the oldest file is younger than it should be, once that is more than may be; `none` where there is"
+        " no file any more.",
+        [Query(f"runbook:backup_retention_lacking:seconds{_OF}", BACKUP),
+         Query(f"runbook:backup_gone:seconds{_OF}", f"{BACKUP} none")],
+        "s", ("BackupRetentionShort",), empty="all reach back far enough",
     ),
     signal(
         "Time of a restore, of the objective", "How long the last restore took that succeeded, of what was promised.",

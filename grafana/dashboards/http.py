@@ -89,6 +89,12 @@ WATCHED: Final[list[Panel]] = [
         " hour.",
         "GatewayTimeouts", legend=TARGET, empty="none",
     ),
+    signal(
+        "Against what is aimed at", "How far pages, what they load, searches and the work of applications are from what"
+        " is aimed at, where less is better: it is stricter than what alerts of their own allow.",
+        "PerformanceTargetMissed", legend="{{instance}} {{target}} {{kind}} {{endpoint}}",
+        empty="no page has a budget, nothing is searched",
+    ),
 ]  # fmt: skip
 
 TRAFFIC: Final[list[Panel]] = [
