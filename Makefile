@@ -8,10 +8,14 @@ ARGS ?=
 # Where an image forbids it, each of the processes that tests start would compile all modules for itself.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint types rules unit proof generate bench clean tools packages postgres redis duckdb celery middlewares
+.PHONY: run demo test lint types rules unit proof generate bench clean tools packages postgres redis duckdb celery middlewares
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/runbook-exporter $(if $(CONFIG),--config.file=$(CONFIG)) $(ARGS)
+
+# Stand-ins of applications with all that watches them: make demo APP=mem
+demo: $(VENV)/dev.stamp
+	@exec $(BIN)/runbook-exporter demo $(APP) $(ARGS)
 
 # What is to be fetched comes at once, and what fails within seconds comes before what takes minutes.
 test: $(VENV)/dev.stamp

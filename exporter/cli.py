@@ -27,6 +27,7 @@ Watches what an operations guide tells a person to check, and shows it to Promet
                                            what is there to do today?
   runbook-exporter done access-review --note 'two accounts removed' --config.file=config.yml
                                            it is done
+  runbook-exporter demo mem                start a stand-in of an application with all that watches it, and break it
 """
 _EXIT_CODES: Final = """\
 exit codes:
@@ -38,7 +39,7 @@ exit codes:
 """
 _LISTS: Final = "; `runbook-exporter metrics` lists the metrics, docs/alerts.md the alerts"
 Run = Callable[[argparse.Namespace], int]
-COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics", "rules", "done", "checklist")
+COMMANDS: Final = ("serve", "check", "test", "once", "explain", "metrics", "rules", "done", "checklist", "demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     _add_config_file(add("once", _once, "read every target once and print the page that Prometheus would get"))
     explain = add("explain", _explain, "say what a metric, an alert or a recorded signal means, and what uses it")
     explain.add_argument("name", metavar="NAME", help="the name of a metric, an alert or a recorded signal")
+    _add_rules_path(explain)
     metrics = add("metrics", _metrics, "print the catalogue of all metrics")
     metrics.add_argument("--json", action="store_true", help="print JSON")
     _add_rules(add("rules", _rules, "write the alert rules of this version, and print the line for prometheus.yml"))
@@ -114,6 +116,8 @@ def parser() -> argparse.ArgumentParser:
     taskcommand.add_done(done)
     checklist = add("checklist", _checklist, "print what there is to do today, and since when")
     taskcommand.add_checklist(checklist)
+    more = "Durations of the rules are divided, so that alerts come in seconds. `demo faults` lists what can be broken."
+    _add_demo(add("demo", _demo, "start stand-ins of applications with all that watches them, and break them", more))
     return top
 
 
@@ -129,6 +133,13 @@ def _add_web_config_file(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_rules_path(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--rules.path", dest="rules_path", metavar="DIR", type=Path,
+        help="where `rules DIR` wrote the rules that Prometheus has, where their figures are not this version's own",
+    )  # fmt: skip
+
+
 def _add_serve(command: argparse.ArgumentParser) -> None:
     _add_config_file(command)
     command.add_argument(
@@ -140,6 +151,7 @@ def _add_serve(command: argparse.ArgumentParser) -> None:
     _add_web_config_file(command)
     command.add_argument("--web.enable-lifecycle", dest="enable_lifecycle", action="store_true", default=None,
                          help="let whoever reaches it load the configuration anew, by POST /-/reload")  # fmt: skip
+    _add_rules_path(command)
     command.add_argument(
         "--storage.path", dest="storage_path", metavar="DIR", help="where to keep what must outlive a restart"
     )
@@ -151,6 +163,19 @@ def _add_serve(command: argparse.ArgumentParser) -> None:
 
 def _add_rules(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="DIR", type=Path, help="where to; it is made where it is missing")
+    command.add_argument(
+        "--values", metavar="FILE", action="append", default=[],
+        help="figures, durations, priorities and alerts that are off (docs/figures.md); repeat it for several files",
+    )  # fmt: skip
+    command.add_argument(
+        "--set", metavar="ALERT=WHAT", action="append", default=[],
+        help="one of these alone, over what the files say: 'SlowResponse=1s', 'HighMemoryUsage=off',"
+        " 'APIKeyInvalid{use=\"other\"}.priority=P3'; repeat it for several",
+    )  # fmt: skip
+    command.add_argument(
+        "--format", choices=("prometheus", "operator"), default="prometheus",
+        help="rule files, or custom resources of the Prometheus operator (default prometheus)",
+    )  # fmt: skip
     command.add_argument("--force", action="store_true", help="overwrite files that are there and differ")
     command.add_argument(
         "--scale", metavar="FACTOR", type=_positive, default=1.0,
@@ -159,6 +184,25 @@ def _add_rules(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--scrape-interval", metavar="SECONDS", type=_positive, default=1.0,
         help="of the Prometheus of such a test: no window gets shorter than four scrapes (default 1)",
+    )  # fmt: skip
+
+
+def _add_demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "words", nargs="*", metavar="APP",
+        help="applications to start, all by default; or `break FAULT`, `mend FAULT`, `faults [APP]`",
+    )  # fmt: skip
+    command.add_argument(
+        "--dir", dest="folder", metavar="DIR", type=Path,
+        help="where to keep everything; by default a folder that is removed in the end",
+    )  # fmt: skip
+    command.add_argument(
+        "--speed", metavar="FACTOR", type=_positive, default=120.0,
+        help="divide the durations of the rules by this (default 120: an hour is half a minute)",
+    )  # fmt: skip
+    command.add_argument(
+        "--no-past", dest="past", action="store_false",
+        help="begin sooner, without a past week in Prometheus: what is compared with that cannot be shown then",
     )  # fmt: skip
 
 
@@ -172,7 +216,19 @@ def _positive(text: str) -> float:
     return number
 
 
+def _use_rules(options: argparse.Namespace) -> None:
+    """Have runbook pages and `explain` tell the figures of the rules that Prometheus has."""
+    from exporter import pack
+
+    if options.rules_path is not None:
+        try:
+            pack.use(options.rules_path)
+        except OSError as error:
+            raise ConfigError(f"--rules.path: {error}") from None
+
+
 def _serve(options: argparse.Namespace) -> int:
+    _use_rules(options)
     overrides = Overrides(
         options.listen_addresses, options.systemd_socket, options.web_config_file, options.enable_lifecycle,
         options.storage_path, options.log_level, options.log_format,
@@ -235,6 +291,7 @@ def _once(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     from exporter import explanation
 
+    _use_rules(options)
     explainer = explanation.explainer()
     text = explainer.explain(options.name)
     if text is None:
@@ -251,14 +308,25 @@ def _rules(options: argparse.Namespace) -> int:
 
     try:
         written = rulefiles.write(
-            options.folder, factor=options.scale, scrape_interval=options.scrape_interval, force=options.force
-        )
+            options.folder, rulefiles.wanted(options.values, options.set, options.format),
+            factor=options.scale, scrape_interval=options.scrape_interval, force=options.force,
+        )  # fmt: skip
     except (OSError, rulefiles.DiffersError) as error:
         print(error, file=sys.stderr)
         return 1
+    if options.format == "operator":
+        print(f"# {len(written)} files are written; this brings them into the cluster:")
+        print(f"kubectl apply -f {options.folder.absolute()}")
+        return 0
     print(f"# {len(written)} files are written; this is for prometheus.yml:")
     print(f"rule_files:\n  - {options.folder.absolute()}/*.yml")
     return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from exporter.demo import command  # only here: no other command has anything to do with it
+
+    return command.run(options)
 
 
 def _metrics(options: argparse.Namespace) -> int:

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import pwd
 import re
 import shutil
 import signal
@@ -16,6 +15,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
+from exporter.demo.postgres import server_user
 from tests.process import ROOT, free_port
 from tests.support import until
 
@@ -61,15 +61,6 @@ def _reachable(folder: Path) -> Path:
             unfinished.rename(copy)
         shutil.rmtree(unfinished.parent)
     return copy
-
-
-@functools.cache
-def _user() -> dict[str, Any]:
-    """Return whom the servers run as: they refuse root."""
-    if os.geteuid() != 0:
-        return {}
-    entry = next(entry for entry in pwd.getpwall() if entry.pw_name in ("postgres", "nobody"))
-    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
 class Cluster:
@@ -156,7 +147,7 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> None:
         ended = subprocess.run(
             [self.programs / program, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=60, check=False, cwd=self.folder, **_user(),
+            stderr=subprocess.STDOUT, text=True, timeout=60, check=False, cwd=self.folder, **server_user(),
         )  # fmt: skip
         assert ended.returncode == 0, f"{program}: {ended.stdout}\n{self.log()}"
 
@@ -202,7 +193,7 @@ def _folder(programs: Path) -> Iterator[tuple[Path, Path]]:
 
 def _own(folder: Path) -> None:
     """Give the folder and all in it to the user that the servers run as."""
-    if user := _user():
+    if user := server_user():
         for path in (folder, *folder.rglob("*")):
             os.chown(path, user["user"], user["group"], follow_symlinks=False)
     folder.chmod(0o700)
