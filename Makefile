@@ -18,8 +18,8 @@ demo: $(VENV)/dev.stamp
 	@exec $(BIN)/runbook-exporter demo $(APP) $(ARGS)
 
 # What is to be fetched comes at once, and what fails within seconds comes before what takes minutes.
-test: $(VENV)/dev.stamp
-	$(MAKE) --no-print-directory -j 4 lint tools
+test:
+	$(MAKE) --no-print-directory -j 5 lint tools
 	$(MAKE) --no-print-directory -j 3 unit types rules
 
 lint: $(VENV)/dev.stamp
@@ -55,7 +55,7 @@ bench: tools
 # What tests and benches need beside the virtual environment.
 tools: packages postgres redis duckdb celery
 
-packages redis duckdb celery: $(VENV)/dev.stamp
+packages redis duckdb celery: $(VENV)/made.stamp
 	.ci/$@
 
 # npm is one of the packages
@@ -65,12 +65,17 @@ postgres middlewares: packages
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .bench build dist
 
-$(VENV)/run.stamp: pyproject.toml
+# What is installed beside the environment needs its Python, and not what is in it.
+$(VENV)/made.stamp:
+	.ci/venv $(VENV)
+	@touch $@
+
+$(VENV)/run.stamp: pyproject.toml | $(VENV)/made.stamp
 	.ci/venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	@touch $@
 
-$(VENV)/dev.stamp: pyproject.toml
+$(VENV)/dev.stamp: pyproject.toml | $(VENV)/made.stamp
 	.ci/venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@

@@ -22,6 +22,7 @@ from tests.test_runbooks import PAGES, blocks
 STAYS: Final = re.compile(r"celery -A app (worker|beat)\b")
 OF_THE_SYSTEM: Final = re.compile(r"\b(systemctl|journalctl|dmesg|py-spy|runbook-exporter)\b")
 """What needs systemd, the kernel's log, root, or a configuration: of these the shell's own check must do."""
+OF_RECORDINGS: Final = r' *(file=|ls -l "\$file"|ffprobe |ffmpeg )'
 
 
 def lines(wanted: str) -> list[tuple[str, str]]:
@@ -33,8 +34,23 @@ def lines(wanted: str) -> list[tuple[str, str]]:
 
 def test_every_command_is_tried_here_or_is_the_systems() -> None:
     asked = [line for _, line in lines("") if not OF_THE_SYSTEM.match(line)]
-    tried = [line for wanted in ("celery ", "redis-cli", "rabbitmqctl", "ps |uptime|df ") for _, line in lines(wanted)]
+    wanted = ("celery ", "redis-cli", "rabbitmqctl", "ps |uptime|df ", OF_RECORDINGS)
+    tried = [line for one_of_them in wanted for _, line in lines(one_of_them)]
     assert sorted(asked) == sorted(tried)
+
+
+def test_a_recording_is_looked_at_and_made_again(tmp_path: Path) -> None:
+    file = tmp_path / "recording.webm"
+    made = ["-f", "lavfi", "-i", "sine=duration=1", "-c:a", "libopus", str(file)]
+    assert subprocess.run(["ffmpeg", "-v", "error", *made], check=False).returncode == 0
+    code = "\n".join(line.strip() for _, line in lines(OF_RECORDINGS))
+    ended = subprocess.run(
+        ["bash", "-euc", code.replace("/srv/app/media/recording.webm", str(file))],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "codec_name=opus" in ended.stdout
+    assert (tmp_path / "recording.mp3").stat().st_size > 1000
 
 
 @pytest.fixture(scope="module")

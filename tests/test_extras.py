@@ -13,6 +13,8 @@ IMPORTS = {
     "backup": ["duckdb", "jmespath", "jsonschema", "referencing", "psycopg"],
     "cache": ["selectolax.lexbor", "jsonschema", "referencing", "jmespath"],
     "celery": ["exporter.collectors.celery.redismailbox", "exporter.collectors.celery.amqpmailbox", "amqp", "redis"],
+    "dependency": ["cvss"],
+    "demo": ["django", "fastapi", "uvicorn", "flask_socketio", "simple_websocket", "gunicorn", "prometheus_client"],
     "duckdb": ["duckdb"], "json": ["jmespath"], "log": ["re2"], "mongodb": ["pymongo"], "pgbouncer": ["psycopg"],
     "postgres": ["psycopg"], "redis": ["redis"], "systemd": ["jeepney", "jeepney.auth", "jeepney.low_level"],
     "tls": ["cryptography.x509"], "web": ["bcrypt"],
