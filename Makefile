@@ -43,6 +43,7 @@ unit: $(VENV)/dev.stamp
 proof: tools middlewares
 	printf '%s\n' rules/tests/*.yml | xargs -n 1 -P 2 .ci/promtool test rules
 	RUNBOOK_DUCKDB_ROUNDS=700 $(BIN)/pytest -m long -rA $(ARGS)
+	RUNBOOK_SOAK=whole $(BIN)/pytest -k leave $(ARGS)
 
 # Generated files; CI proves that they are current.
 generate: $(VENV)/dev.stamp
