@@ -16,7 +16,8 @@ from tests.rules import FILES, FOLDER, Rule, loaded, promtool_tests, shipped
 EARLY, LATE = "TooEarly", "TooLate"
 """What the name of an alert ends in whose figure is changed, so that it fires a little too early or too late."""
 SLOW: Final = dict.fromkeys(
-    ("alertmanager", "app", "cache", "celery", "duckdb", "host", "http", "jobs", "log"), pytest.mark.long
+    ("alertmanager", "api", "app", "cache", "celery", "duckdb", "host", "http", "jobs", "log", "path", "postgres"),
+    pytest.mark.long,
 )
 """Areas whose changed figures take promtool long: for each change it is enough that their tests pass."""
 SIGNAL: Final = re.compile(r"runbook:[a-z0-9_]+:[a-z_]+")
