@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from exporter.demo import asking
 from exporter.demo.application import HERE, Application, Fault, alert
+from exporter.demo.files import put
 from exporter.demo.part import Part
 
 _DAY = 86400.0
@@ -145,10 +145,6 @@ class Clippy(Application):
 
     # ------------------------------------------------------------ what faults do
 
-    def turn(self, **knobs: Any) -> None:
-        """Turn knobs of the back end."""
-        asking.post(f"{self.url}/simulate", knobs)
-
     def build(self, *, scripts: int = _SCRIPTS, styles: int = _STYLES, **knobs: Any) -> None:
         """Build the front end: its bundles have so many bytes, most of them of libraries."""
         source, static = self.here / "front", self.build_folder / "static"
@@ -158,29 +154,29 @@ class Clippy(Application):
         css = (source / "main.css").read_text(encoding="utf-8")
         shutil.copyfile(source / "index.html", self.build_folder / "index.html")
         shutil.copyfile(source / "clippy.svg", static / "clippy.svg")
-        self._put(static / "main.js", main)
-        self._put(static / "vendor.js", _filled(vendor, scripts - len(main)))
-        self._put(static / "main.css", _filled(css, styles))
+        put(static / "main.js", main)
+        put(static / "vendor.js", _filled(vendor, scripts - len(main)))
+        put(static / "main.css", _filled(css, styles))
 
     def serve(self, **knobs: Any) -> None:
         """Have the front end's server answer with these headers, or later."""
-        self._put(self.folder / "build.json", json.dumps(knobs))
+        put(self.folder / "build.json", json.dumps(knobs))
 
     def feed(self, version: str = "1.0.0") -> None:
-        self._put(self.folder / "feed" / "latest.yml", f"version: {version}\npath: Clippy-{version}.exe\n")
+        put(self.folder / "feed" / "latest.yml", f"version: {version}\npath: Clippy-{version}.exe\n")
 
     def lock_file(self) -> None:
         locked = {"electron": "31.0.0", "react": "18.3.1", "react-dom": "18.3.1"}
         root = {"name": "clippy", "version": "1.0.0", "dependencies": locked}
         packages = {"": root, **{f"node_modules/{name}": {"version": version} for name, version in locked.items()}}
         content = {"name": "clippy", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": packages}
-        self._put(self.folder / "app" / "package.json", json.dumps(root))
-        self._put(self.folder / "app" / "package-lock.json", json.dumps(content))
+        put(self.folder / "app" / "package.json", json.dumps(root))
+        put(self.folder / "app" / "package-lock.json", json.dumps(content))
 
     def advise(self, **severities: str) -> None:
         """Have it be known that Electron has weaknesses, one for each name, of these severities."""
         told = [{"id": f"GHSA-{name}", "severity": severity} for name, severity in severities.items()]
-        self._put(self.folder / "app" / "advisories.json", json.dumps(told))
+        put(self.folder / "app" / "advisories.json", json.dumps(told))
 
     def certificate(self, *, since: float, left: float) -> None:
         """Put a certificate in place that is so many days old, and good for so many more."""
@@ -236,8 +232,7 @@ class Clippy(Application):
         self.others = self.part(kind, self.python("visitors.py", self.url, kind, str(each_second)))
 
     def go(self) -> None:
-        self.others.stop()
-        self.setting.parts.remove(self.others)
+        self.send_away(self.others)
 
     def die(self) -> None:
         self.backend.kill()
@@ -252,19 +247,6 @@ class Clippy(Application):
 
     def roll_back(self) -> None:
         self.turn(version="1.0.0", failing=False)
-
-    def task(self, *words: str) -> None:
-        """Mark a task of the checklist done."""
-        command = [
-            sys.executable, "-m", "exporter", "done", *words, f"--config.file={self.folder / 'config.yml'}",
-            f"--storage.path={self.folder / 'state'}",
-        ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True, timeout=60, env={**os.environ, **self.environment()})
-
-    def _put(self, path: Path, text: str) -> None:
-        made = path.with_suffix(".new")
-        made.write_text(text, encoding="utf-8")
-        made.replace(path)
 
     faults = (
         # ------------------------------------------------------------ the back end
@@ -456,8 +438,8 @@ class Clippy(Application):
         ),
         Fault(
             "audit", "The monthly audit of security was made 40 days ago.",
-            lambda clippy: clippy.task("clippy-audit", f"--at={_days_ago(40)}"),
-            lambda clippy: clippy.task("clippy-audit"),
+            lambda clippy: clippy.mark_done("clippy-audit", 40),
+            lambda clippy: clippy.mark_done("clippy-audit"),
             (alert("MaintenanceTaskOverdue", target="clippy-tasks", task="clippy-audit"),),
         ),
     )  # fmt: skip
@@ -466,7 +448,3 @@ class Clippy(Application):
 def _filled(text: str, size: int) -> str:
     """Return the text with a comment at its end, so that it has so many bytes."""
     return text + "/*" + "." * max(0, size - len(text.encode()) - 5) + "*/\n"
-
-
-def _days_ago(days: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() - days * _DAY))

@@ -4,12 +4,11 @@
 """
 
 import http.client
-import itertools
 import json
 import sys
-import time
 import urllib.parse
-from contextlib import suppress
+
+from exporter.demo.visiting import steadily
 
 PATIENCE = 3.0
 JSON = {"Content-Type": "application/json"}
@@ -36,17 +35,13 @@ KINDS: dict[str, list[Asked]] = {
 def main(address: str, kind: str, each_second: float) -> None:
     host = urllib.parse.urlsplit(address).netloc
     line = http.client.HTTPConnection(host, timeout=PATIENCE)
-    at = time.monotonic()
-    for method, path, body in itertools.cycle(KINDS[kind]):
+    for turn in steadily(lambda: each_second):
+        method, path, body = KINDS[kind][turn % len(KINDS[kind])]
         try:
             line.request(method, path, body, JSON if body else {})
             line.getresponse().read()
         except (OSError, http.client.HTTPException):
-            with suppress(OSError):
-                line.close()
-            time.sleep(0.2)
-        at = max(at + 1 / each_second, time.monotonic() - 0.5)  # who had to wait does not make up for all of it
-        time.sleep(max(0.0, at - time.monotonic()))
+            line.close()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 from exporter.demo import asking, servers
 from exporter.demo.application import HERE, Application, program
+from exporter.demo.files import script
 from exporter.demo.part import Part
 
 from .faults import FAULTS
@@ -58,20 +59,17 @@ class Mem(Application):
         (self.home / ".env").chmod(0o600)
         (self.home / "test.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(20_000))
         self.ffmpeg, self.smi = self.home / "bin" / "ffmpeg", self.home / "bin" / "nvidia-smi"
-        self.script(self.ffmpeg, "echo 'ffmpeg version 5.1.6 Copyright (c) 2000-2024 the FFmpeg developers'")
+        script(self.ffmpeg, "echo 'ffmpeg version 5.1.6 Copyright (c) 2000-2024 the FFmpeg developers'")
         self.answer_as_gpu()
 
     def _api(self) -> Part:
         port = self.port("api", 8000)
+        self.url = f"http://{HERE}:{port}"
         environment = {"MEM_HOME": str(self.home / "db"), "MEM_LOGS": str(self.logs)}
         if not program("nginx"):
             environment["MEM_ACCESS_LOG"] = str(self.logs / "nginx-mem.log")
-        part = self.part(
-            "api",
-            [sys.executable, "-m", "uvicorn", "--app-dir", self.here, "app:app", "--host", HERE, "--port", str(port),
-             "--log-level", "warning"],
-            environment=environment, ready=asking.answers(f"http://{HERE}:{port}/api/status"),
-        )  # fmt: skip
+        ready = asking.answers(f"{self.url}/api/status")
+        part = self.part("api", self.uvicorn(port), environment=environment, ready=ready)
         self.until(self.database.exists, what="the database is there")
         self.database.chmod(0o600)
         return part
@@ -158,18 +156,8 @@ class Mem(Application):
 
     # ------------------------------------------------------------ what faults do
 
-    def turn(self, **knobs: Any) -> None:
-        """Turn knobs of the application."""
-        asking.post(f"http://{HERE}:{self.port('api')}/simulate", knobs, timeout=120)
-
     def answer_as_gpu(self) -> None:
-        self.script(self.smi, f"echo '{_GPU}'")
-
-    def script(self, path: Path, line: str) -> None:
-        made = path.with_suffix(".new")
-        made.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
-        made.chmod(0o755)
-        made.replace(path)
+        script(self.smi, f"echo '{_GPU}'")
 
     def backup(self, nights_ago: float, rows: int) -> Path:
         """Make a backup of so many nights ago."""
@@ -362,14 +350,5 @@ class Mem(Application):
 
     def empty_log(self) -> None:
         self.turn(sql=["DROP TABLE pending", "CHECKPOINT", "SET checkpoint_threshold = '16MB'"])
-
-    def done(self, task: str, days_ago: float) -> None:
-        """Mark a task of the checklist as done so long ago."""
-        then = time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() - days_ago * _DAY))
-        given = ["--at", then, f"--config.file={self.folder / 'config.yml'}", f"--storage.path={self.folder / 'state'}"]
-        subprocess.run(
-            [sys.executable, "-m", "exporter", "done", task, *given], check=True, capture_output=True, timeout=60,
-            env={**os.environ, **self.environment()},
-        )  # fmt: skip
 
     faults = FAULTS

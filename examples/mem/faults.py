@@ -1,6 +1,7 @@
 """What can go wrong in Mem, as its guide tells it: how each fault comes about, and which alerts it raises."""
 
 from exporter.demo.application import Fault, alert
+from exporter.demo.files import script
 
 _LARGE = 2_000_000  # bytes of a video that takes long
 
@@ -132,7 +133,7 @@ FAULTS = (
     ),
     Fault(
         "gpu", "The graphics processor's driver does not answer since the last update.",
-        lambda mem: mem.script(mem.smi, "echo 'Failed to initialize NVML: Driver mismatch'; exit 18"),
+        lambda mem: script(mem.smi, "echo 'Failed to initialize NVML: Driver mismatch'; exit 18"),
         lambda mem: mem.answer_as_gpu(),
         (alert("GPUUnavailable", target="mem-gpu"),),
     ),
@@ -177,8 +178,8 @@ FAULTS = (
     Fault(
         "maintenance",
         "The weekly maintenance of the database was last done three weeks ago.",
-        lambda mem: mem.done("mem-vacuum", 21),
-        lambda mem: mem.done("mem-vacuum", 0.01),
+        lambda mem: mem.mark_done("mem-vacuum", 21),
+        lambda mem: mem.mark_done("mem-vacuum", 0.01),
         (alert("MaintenanceTaskOverdue", target="mem-tasks", task="mem-vacuum"),),
     ),
     Fault(

@@ -14,6 +14,7 @@ from typing import Any
 
 from exporter.demo import asking, monitoring, postgres, servers
 from exporter.demo.application import HERE, Application, Fault, alert
+from exporter.demo.files import put
 from exporter.demo.part import Part
 
 _DAY = 86400.0
@@ -198,16 +199,10 @@ class NDISuite(Application):
 
     # ------------------------------------------------------------ what faults do
 
-    def turn(self, **knobs: Any) -> None:
-        """Turn knobs of the back end."""
-        asking.post(f"{self.url}/simulate", knobs)
-
     def want(self, **knobs: float) -> None:
         """Turn knobs of the worker's tasks."""
         before = json.loads(self.knobs.read_text(encoding="utf-8")) if self.knobs.exists() else {}
-        made = self.knobs.with_suffix(".new")
-        made.write_text(json.dumps({**before, **knobs}), encoding="utf-8")
-        made.replace(self.knobs)
+        put(self.knobs, json.dumps({**before, **knobs}))
 
     def around(self, openai: str) -> None:
         asking.post(f"{self.openai}/simulate", {"openai": openai})

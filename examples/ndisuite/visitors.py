@@ -1,55 +1,41 @@
-"""People who use NDISuite. visitors.py ADDRESS USER PASSWORD
+"""People who use NDISuite. visitors.py ADDRESS [USER PASSWORD]
 
 They come at a steady rate, whether those before have had their answer or not. Without a user somebody comes who guesses
 users and passwords.
 """
 
-import itertools
 import json
 import sys
-import time
-import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
-PAUSE = 0.2  # seconds between two requests
+from exporter.demo.visiting import come, steadily, visit
+
+EACH_SECOND = 5.0
 AT_ONCE = 40
 JSON = {"Content-Type": "application/json"}
 
 
-def visit(opener: urllib.request.OpenerDirector, address: str, kind: int, who: dict[str, str]) -> None:
+def ask(address: str, turn: int, user: str, password: str) -> urllib.request.Request:
+    kind = turn * 7 % 10
     if kind < 4:
-        request = urllib.request.Request(f"{address}/api/reports")
-    elif kind < 8:
-        request = urllib.request.Request(f"{address}/api/transcriptions", b'{"parts": 2}', JSON)
-    else:
-        request = urllib.request.Request(f"{address}/api/login", json.dumps(who).encode(), JSON)
-    with suppress(urllib.error.URLError, OSError), opener.open(request, timeout=10) as answer:
-        answer.read()
+        return urllib.request.Request(f"{address}/api/reports")
+    if kind < 8:
+        return urllib.request.Request(f"{address}/api/transcriptions", b'{"parts": 2}', JSON)
+    return login(address, user, password)
 
 
-def main(address: str, user: str, password: str) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    due = time.monotonic()
-    with ThreadPoolExecutor(AT_ONCE) as people:
-        for turn in itertools.count():
-            people.submit(visit, opener, address, turn * 7 % 10, {"user": user, "password": password})
-            due = max(due + PAUSE, time.monotonic() - 1)
-            time.sleep(max(due - time.monotonic(), 0))
+def login(address: str, user: str, password: str) -> urllib.request.Request:
+    return urllib.request.Request(
+        f"{address}/api/login", json.dumps({"user": user, "password": password}).encode(), JSON
+    )
 
 
 def guess(address: str) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for turn in itertools.count():
-        body = json.dumps({"user": f"admin{turn}", "password": "summer"}).encode()
-        with suppress(urllib.error.URLError, OSError):
-            opener.open(urllib.request.Request(f"{address}/api/login", body, JSON), timeout=10).close()
-        time.sleep(PAUSE)
+    for turn in steadily(lambda: EACH_SECOND):
+        visit(login(address, f"admin{turn}", "summer"))
 
 
 if __name__ == "__main__":
     if sys.argv[2:]:
-        main(sys.argv[1], sys.argv[2], sys.argv[3])
-    else:
-        guess(sys.argv[1])
+        come(lambda turn: ask(sys.argv[1], turn, sys.argv[2], sys.argv[3]), lambda: EACH_SECOND, AT_ONCE)
+    guess(sys.argv[1])

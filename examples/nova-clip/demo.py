@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import tarfile
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 from exporter.demo import asking
 from exporter.demo.application import HERE, Application, Fault, alert
+from exporter.demo.files import put, script
 from exporter.demo.part import Part
 
 _DAY = 86400.0
@@ -33,10 +33,6 @@ def _code(code: str, says: str, **each: int) -> Fault:
     name = code.lower().replace("_", "-")
     found = (alert("StageErrors", target="nova-clip", event=code),)
     return Fault(name, f"{says[:-1]}: {code}.", lambda nova: nova.fail(**each), lambda nova: nova.fail(), found)
-
-
-def _days_ago(days: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() - days * _DAY))
 
 
 class NovaClip(Application):
@@ -153,10 +149,6 @@ class NovaClip(Application):
 
     # ------------------------------------------------------------ what faults do
 
-    def turn(self, **knobs: Any) -> None:
-        """Turn knobs of the application."""
-        asking.post(f"{self.url}/simulate", knobs)
-
     def others(self, **knobs: Any) -> None:
         """Turn knobs of the services that it uses."""
         asking.post(f"{self.services}/simulate", knobs)
@@ -172,11 +164,7 @@ class NovaClip(Application):
 
     def script(self, name: str, line: str) -> None:
         """Put a program in place."""
-        path = self.bin / name
-        made = path.with_suffix(".new")
-        made.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
-        made.chmod(0o755)
-        made.replace(path)
+        script(self.bin / name, line)
 
     def close(self, name: str, mode: int) -> None:
         """Give an output folder other permissions."""
@@ -188,9 +176,7 @@ class NovaClip(Application):
     def test_stages(self, days_ago: float) -> None:
         """Write down that all stages were tested so many days ago."""
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days_ago * _DAY))
-        made = self.home / "weekly.new"
-        made.write_text(json.dumps(dict.fromkeys(("trends", "scripts", "images"), when)), encoding="utf-8")
-        made.replace(self.home / "weekly.json")
+        put(self.home / "weekly.json", json.dumps(dict.fromkeys(("trends", "scripts", "images"), when)))
 
     def back_up(self) -> None:
         """Make the backups of the last days, the newest an hour ago."""
@@ -257,8 +243,7 @@ class NovaClip(Application):
         self.guesser = self.part("guesser", self.python("guesser.py", self.url))
 
     def stop_guessing(self) -> None:
-        self.guesser.stop()
-        self.setting.parts.remove(self.guesser)
+        self.send_away(self.guesser)
 
     def get_stuck(self) -> None:
         """Have a run of the third stage begin three hours ago, and not end."""
@@ -294,14 +279,6 @@ class NovaClip(Application):
     def live(self) -> None:
         self.app.start()
         self._pid()
-
-    def task(self, *words: str) -> None:
-        """Mark a task of the checklist done."""
-        command = [
-            sys.executable, "-m", "exporter", "done", *words, f"--config.file={self.folder / 'config.yml'}",
-            f"--storage.path={self.folder / 'state'}",
-        ]  # fmt: skip
-        subprocess.run(command, check=True, capture_output=True, timeout=60, env={**os.environ, **self.environment()})
 
     def run_out(self) -> None:
         """Have the kernel kill something for want of memory."""
@@ -515,8 +492,8 @@ class NovaClip(Application):
         ),
         Fault(
             "review", "Users, their access and their rights were gone through 50 days ago.",
-            lambda nova: nova.task("nova-user-access", f"--at={_days_ago(50)}"),
-            lambda nova: nova.task("nova-user-access"),
+            lambda nova: nova.mark_done("nova-user-access", 50),
+            lambda nova: nova.mark_done("nova-user-access"),
             (alert("MaintenanceTaskOverdue", target="nova-clip-tasks", task="nova-user-access"),),
         ),
     )  # fmt: skip

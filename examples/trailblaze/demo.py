@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from typing import Any
 
 from exporter.demo import asking, monitoring, postgres
 from exporter.demo.application import HERE, Application, Fault, alert, program
+from exporter.demo.files import put, script
 
 _DAY = 86400.0
 _NIGHTS = 30
@@ -146,15 +146,13 @@ class TrailBlaze(Application):
     def _api(self) -> None:
         port = self.port("api", 8000)
         self.url = f"http://{HERE}:{port}"
-        command = [
-            sys.executable, "-m", "uvicorn", "--app-dir", str(self.here), "app:app", "--host", HERE,
-            "--port", str(port), "--log-level", "warning",
-        ]  # fmt: skip
         environment = {
             "DATABASE_URL": self.db.url("trailblaze", "trailblaze", self.words["trailblaze"]),
             "GEMINI_URL": f"{self.outside}/v1beta", "GEMINI_API_KEY": self.key, "TRAILBLAZE_LOGS": str(self.logs),
         }  # fmt: skip
-        self.api = self.part("api", command, environment=environment, ready=asking.answers(f"{self.url}/health"))
+        self.api = self.part(
+            "api", self.uvicorn(port), environment=environment, ready=asking.answers(f"{self.url}/health")
+        )
         self._note_pid()
 
     def _note_pid(self) -> None:
@@ -177,7 +175,7 @@ class TrailBlaze(Application):
     def changes(self) -> Mapping[str, Any]:
         """What is read more often than a real TrailBlaze would be, and what a stand-in has not."""
         self.hold, restore = self.folder / "hold", self.folder / "pg_restore"
-        self.script(restore, _RESTORE.format(hold=self.hold, pg_restore=self.db.programs / "pg_restore"))
+        script(restore, _RESTORE.format(hold=self.hold, pg_restore=self.db.programs / "pg_restore"))
         page = {"interval": "90s", "timeout": "1m", "elements_within": "4s", "sandbox": False}
         backup = {"at_rest": "1s", "pg_restore": str(restore)}
         return {
@@ -214,26 +212,16 @@ class TrailBlaze(Application):
 
     # ------------------------------------------------------------ what faults do
 
-    def turn(self, **knobs: Any) -> None:
-        """Turn knobs of the application."""
-        asking.post(f"{self.url}/simulate", knobs)
-
     def around(self, **changes: str) -> None:
         """Change the world around it."""
         asking.post(f"{self.outside}/simulate", changes)
 
     def come(self, visitors: float) -> None:
         """Have so many visitors come each second."""
-        made = self.rate.with_suffix(".new")
-        made.write_text(str(visitors), encoding="utf-8")
-        made.replace(self.rate)
+        put(self.rate, str(visitors))
 
     def steady(self) -> None:
         self.come(_RATE)
-
-    def script(self, path: Path, text: str) -> None:
-        path.write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
-        path.chmod(0o755)
 
     def ask_otherwise(self, target: str, **settings: Any) -> None:
         """Have the exporter ask something else of a target."""
@@ -365,14 +353,7 @@ class TrailBlaze(Application):
 
     def task(self, days_ago: float) -> None:
         """Mark a task of the checklist as done so many days ago."""
-        at = (datetime.now() - timedelta(days=days_ago)).strftime("%Y-%m-%dT%H:%M")  # noqa: DTZ005  # as people write it
-        task = _BY_HAND[self.tasks_done % len(_BY_HAND)]
-        command = [
-            sys.executable, "-m", "exporter", "done", task, "--at", at, f"--config.file={self.folder / 'config.yml'}",
-            f"--storage.path={self.folder / 'state'}",
-        ]  # fmt: skip
-        environment = {**os.environ, **self.environment()}
-        subprocess.run(command, check=True, capture_output=True, timeout=30, env=environment)
+        self.mark_done(_BY_HAND[self.tasks_done % len(_BY_HAND)], days_ago)
 
     def do_task(self) -> None:
         self.task(0)

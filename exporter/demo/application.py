@@ -4,7 +4,9 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -17,6 +19,7 @@ from exporter.demo.part import Part
 from exporter.demo.waiting import until
 
 HERE: Final = "127.0.0.1"
+_DAY: Final = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Application:
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules that it needs: of the extra `demo`."""
     faults: ClassVar[tuple[Fault, ...]] = ()
+    url: str
+    """Where it answers."""
 
     def __init__(self, name: str, here: Path, setting: Setting) -> None:
         self.name = name
@@ -160,6 +165,29 @@ class Application:
         """
         configuration.write(self.here, self.folder, self.machine.folder, self.changes(), more or {})
         asking.post(f"http://{HERE}:{self.port('exporter')}/-/reload")
+
+    def uvicorn(self, port: int) -> list[str]:
+        """Return the command that serves `app` of app.py."""
+        served = ["-m", "uvicorn", "--app-dir", str(self.here), "app:app", "--host", HERE, "--port", str(port)]
+        return [sys.executable, *served, "--log-level", "warning"]
+
+    def send_away(self, part: Part) -> None:
+        """End a part that was there for a fault alone."""
+        part.stop()
+        self.setting.parts.remove(part)
+
+    def turn(self, **knobs: Any) -> None:
+        """Turn knobs of the application, which takes them at /simulate."""
+        asking.post(f"{self.url}/simulate", knobs, timeout=120)
+
+    def mark_done(self, task: str, days_ago: float = 0) -> None:
+        """Mark a task of the checklist done, as a person would, now or so long ago."""
+        then = time.strftime("%Y-%m-%dT%H:%M", time.localtime(time.time() - days_ago * _DAY))
+        options = [f"--config.file={self.folder / 'config.yml'}", f"--storage.path={self.folder / 'state'}"]
+        options += [f"--at={then}"] if days_ago else []
+        command = [sys.executable, "-m", "exporter", "done", task, *options]
+        environment = {**os.environ, **self.environment()}
+        subprocess.run(command, check=True, capture_output=True, timeout=60, env=environment)
 
     def secret(self) -> str:
         """Return a password that nobody knows."""

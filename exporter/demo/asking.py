@@ -8,12 +8,13 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
-_LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens addresses of this machine, whatever proxy is there for others."""
 
 
 def get(url: str, timeout: float = 5.0) -> Any:
     """Return the JSON that is answered there."""
-    with _LOCAL.open(url, timeout=timeout) as answer:
+    with LOCAL.open(url, timeout=timeout) as answer:
         return json.load(answer)
 
 
@@ -22,7 +23,7 @@ def post(url: str, body: Mapping[str, Any] | None = None, timeout: float = 10.0)
     request = urllib.request.Request(
         url, json.dumps(body or {}).encode(), {"Content-Type": "application/json"}, method="POST"
     )
-    with _LOCAL.open(request, timeout=timeout) as answer:
+    with LOCAL.open(request, timeout=timeout) as answer:
         text = answer.read()
         is_json = "json" in answer.headers.get("Content-Type", "")
     return json.loads(text) if is_json and text.strip() else None
@@ -30,14 +31,14 @@ def post(url: str, body: Mapping[str, Any] | None = None, timeout: float = 10.0)
 
 def form(url: str, timeout: float = 10.0, **fields: str) -> Any:
     """Send a form; return the JSON that is answered."""
-    with _LOCAL.open(url, urllib.parse.urlencode(fields).encode(), timeout) as answer:
+    with LOCAL.open(url, urllib.parse.urlencode(fields).encode(), timeout) as answer:
         return json.load(answer)
 
 
 def status(url: str, timeout: float = 2.0) -> int:
     """Return the status that is answered there; 0 where nobody answers."""
     try:
-        with _LOCAL.open(url, timeout=timeout) as answer:
+        with LOCAL.open(url, timeout=timeout) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

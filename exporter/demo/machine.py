@@ -1,11 +1,13 @@
 """The machine that a stand-in's exporter sees: its processors and memory are made up, so that they can have faults."""
 
 import os
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from exporter.demo.files import put
+from exporter.demo.waiting import Repeated
 
 _TICK: Final = 0.5  # seconds between two figures
 _PROCESSORS: Final = 4
@@ -27,8 +29,7 @@ class Machine:
         """How many processes the kernel has killed for want of memory."""
         self._idle = self._working = 0.0
         self._before = time.monotonic()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="machine", daemon=True)
+        self._writing = Repeated("machine", _TICK, self._write)
 
     def start(self) -> None:
         self.folder.mkdir(parents=True)
@@ -43,16 +44,10 @@ class Machine:
             mounted = "21 1 0:19 / /dev/shm rw - tmpfs tmpfs rw\n"
             (self.folder / name / "mountinfo").write_text(mounted, encoding="utf-8")
         self._write()
-        self._thread.start()
+        self._writing.start()
 
     def stop(self) -> None:
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(_TICK):
-            self._write()
+        self._writing.stop()
 
     def _write(self) -> None:
         now = time.monotonic()
@@ -68,9 +63,7 @@ class Machine:
             self._put("vmstat", "".join(f"{name} {count}\n" for name, count in counts.items()))
 
     def _put(self, name: str, text: str) -> None:
-        made = self.folder / f".{name}"
-        made.write_text(text, encoding="utf-8")
-        made.replace(self.folder / name)
+        put(self.folder / name, text)
 
     def _stat(self) -> str:
         real = Path("/proc/stat").read_text(encoding="utf-8").splitlines()

@@ -4,9 +4,11 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, TextIO
 
 from exporter.demo.running import Demo
+from exporter.demo.waiting import Repeated
 
 _LOOK: Final = 1.0  # seconds between two looks at the alerts
 _HIDDEN: Final = ("alertname", "alertstate", "__name__", "value", "job", "severity", "priority")
@@ -48,23 +50,12 @@ class Watch:
         self._demo = demo
         self._screen = screen
         self._before: dict[str, str] = {}
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._looking = Repeated("watch", _LOOK, self._look)
+        self.start, self.stop = self._looking.start, self._looking.stop
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over.wait(_LOOK):
-            try:
-                self.look()
-            except OSError:  # Prometheus is being stopped, or hangs: the next look tells
-                continue
+    def _look(self) -> None:
+        with suppress(OSError):  # Prometheus is being stopped, or hangs: the next look tells
+            self.look()
 
     def look(self) -> None:
         now = {_shown(alert): "pending" for alert in self._demo.pending()}
