@@ -108,11 +108,14 @@ class Board:
         return self._targets.get(name)
 
     def known(self, metrics: Collection[str], but: str = "") -> dict[str, list[Seen]]:
-        """Return by name what the targets say of these metrics now; `but` is one that does not count."""
+        """Return by name what the targets say of these metrics; `but` is one that does not count.
+
+        A page begins the rounds of all targets at once: what is half read by then counts as it was before.
+        """
         found: dict[str, list[Seen]] = {name: [] for name in metrics}
         for target in self.targets():
             if target.settings.name != but:
-                snapshot = target.view()
+                snapshot = target.whole()
                 for sample in snapshot.samples():
                     if (name := sample.metric.name) in found:
                         found[name].append(Seen(snapshot.target, sample, snapshot.time))

@@ -117,6 +117,12 @@ class Target:
                 self._partial = (state, self._settle(round, stale=stale, up=up))
             return self._partial[1]
 
+    def whole(self) -> Snapshot:
+        """Return what the last round gave that has ended; of one that is overdue, that."""
+        with self._changed:
+            running = self._round is not None and self._is_overdue(self._round)
+            return self.view() if running else self._snapshot
+
     def close(self, seconds: float = 0.0) -> None:
         """Stop for good; the collector is closed as soon as no round runs, awaited so many seconds at most."""
         with self._changed:

@@ -7,7 +7,8 @@ import pytest
 
 from exporter.collector import Collector, Context, NoSettings
 from exporter.config import TargetSettings
-from tests.engine import Bench, Script, gives, settings, values
+from exporter.metric import Samples
+from tests.engine import VALUE, Bench, Script, Session, gives, settings, values
 from tests.support import until
 
 
@@ -175,6 +176,24 @@ def test_closing_the_board_awaits_all_and_one_that_hangs_does_not_take_the_time_
         bench.close(0.4)
         assert time.monotonic() - begun < 5
         assert (hung.closes.count, well.closes.count, well.closes.now) == (0, 1, 0)
+
+
+def test_what_is_known_of_others_is_never_half_read() -> None:
+    with Bench() as bench:
+        gate = bench.gate()
+        gate.set()
+
+        def second(_: Session) -> Samples:
+            gate.wait(20)
+            yield VALUE(1, read="second")
+
+        script = Script({"first": gives("first"), "second": second})
+        bench.apply([settings(script, max_age=0.0)])
+        bench.look()
+        gate.clear()
+        bench.look(0.01)
+        until(lambda: script.rounds.count == 2 and script.rounds.now == 1)
+        assert {seen.sample.labels for seen in bench.known({VALUE.name})[VALUE.name]} == {("first",), ("second",)}
 
 
 def test_targets_are_selected_by_collector() -> None:

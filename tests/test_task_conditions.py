@@ -88,21 +88,6 @@ def test_another_metric_s_time_is_when_it_was_done(tmp_path: Path) -> None:
         figures.close()
 
 
-def test_others_are_seen_between_scrapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("exporter.collectors.task._METRIC_LOOKS", 1)
-    figures = Figures(tmp_path)
-    try:
-        figures.say(NOW, 0)
-        read, checklist = figures.board.target("figures"), figures.board.target("it")
-        assert read is not None
-        assert checklist is not None
-        read.run_now().done.result(10)
-        history = checklist.collector.checklist.history  # type: ignore[attr-defined]
-        until(lambda: times_of(history, "tested") == [NOW])  # nobody asks for a page
-    finally:
-        figures.close()
-
-
 def test_a_time_ahead_of_the_clock_hides_none_that_is_told_later() -> None:
     history = History(State(None).shelf("history"))
     history.add("it", Entry("wrong clock", NOW + 86_400.0, "metric x"))

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Event, Lock
+from threading import Event
 from typing import Any, Final
 
 from exporter.collector import Collector, Context, read
@@ -18,7 +18,6 @@ from exporter.collectors.task.settings import ChecklistSettings
 from exporter.metric import Remarking, Sample, Samples
 
 _LOOK_SECONDS: Final = 1.0
-_METRIC_LOOKS: Final = 5  # of these until the metrics of others are looked at again
 _TIDY_LOOKS: Final = 600
 _UNSEEN_SECONDS: Final = 600.0  # that a metric may be away, or has until it is there for the first time
 
@@ -38,7 +37,6 @@ class Task(Collector[Session]):
     def __init__(self, settings: Any, context: Context) -> None:
         super().__init__(settings, context)
         self.checklist = Checklist(context.target, settings, History(context.history), context.storage, context.known)
-        self._looking = Lock()
         self._unseen: dict[str, float] = {}  # since when nobody gives the metric of a task
         self._told: dict[str, tuple[Record, list[Sample | None]]] = {}
 
@@ -48,7 +46,7 @@ class Task(Collector[Session]):
         yield Session(self.checklist.standings(time.time()))
 
     def watch(self, stop: Event, ready: Callable[[], None]) -> None:
-        """Take over what commands leave, and what the metrics of others say."""
+        """Take over what commands leave."""
         storage = self.context.storage
         looks = 0
         if storage is not None and not self.checklist.history.problem:
@@ -57,19 +55,12 @@ class Task(Collector[Session]):
         while not stop.wait(_LOOK_SECONDS if looks else 0.0):
             if storage is not None and not self.checklist.history.problem:
                 self._look(looks % _TIDY_LOOKS == 0)
-            if looks % _METRIC_LOOKS == 0:
-                self._look_at_metrics()
             looks += 1
 
     def _look_at_metrics(self) -> None:
-        """Note what other targets say is done, and since when they say nothing of a task.
-
-        A scrape begins the rounds of all targets at once, so that what it finds of the others is half read. What they
-        told in the end is seen between the rounds.
-        """
-        with self._looking:
-            now = time.monotonic()
-            self._unseen = {name: self._unseen.get(name, now) for name in self.checklist.look_at_metrics()}
+        """Note what other targets say is done, and since when they say nothing of a task."""
+        now = time.monotonic()
+        self._unseen = {name: self._unseen.get(name, now) for name in self.checklist.look_at_metrics()}
 
     def _look(self, tidy: bool) -> None:
         storage = self.context.storage
